@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+# Gantry.  `make` leaves gantryd, gantryctl and gantry-sim in $(BUILD); it
+# configures itself when needed.  See README.md for the two commands that
+# matter: `make demo` and `make check`.
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+BUILD ?= build
+PYTHON ?= /usr/bin/python3
+PYTEST_ARGS ?=
+
+all: programs
+
+quiet_goals := clean distclean format
+ifneq ($(filter-out $(quiet_goals),$(or $(MAKECMDGOALS),all)),)
+include config.mk
+endif
+
+# check and demo install what is missing; a plain make only says so.
+needs_deps := $(filter demo check check-% lint bench soak fuzz,$(MAKECMDGOALS))
+config.mk: configure.ac config.mk.in
+	$(if $(needs_deps),contrib/install-deps)
+	@command -v autoconf >/dev/null || { echo "autoconf not found: run contrib/install-deps" >&2; exit 1; }
+	autoconf
+	./configure --quiet
+	@touch $@
+
+# SANITIZE=1: AddressSanitizer and UBSan (no FORTIFY, which they replace).
+# FAILPOINTS=1: compile the failpoints of base/failpoint.h in (tests only).
+ifdef SANITIZE
+MODE = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+MODE_LD = -fsanitize=address,undefined
+else
+MODE = -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 $(HARDEN)
+MODE_LD = $(HARDEN_LD)
+endif
+ifdef WERROR
+MODE += -Werror
+endif
+CPPFLAGS = -D_GNU_SOURCE -Isrc -DGAN_VERSION='"$(VERSION)"'
+CFLAGS = -std=gnu17 -pipe $(MODE) $(WARN) $(LIB_CFLAGS)
+DEPFLAGS = -MMD -MP
+LIBS = $(LIB_LIBS) $(JQ_LIBS) -lpthread -lm
+
+mains := gantryd gantryctl
+lib_src := $(filter-out $(mains:%=src/%.c),$(wildcard src/*.c src/*/*.c))
+lib_obj := $(lib_src:%.c=$(BUILD)/%.o) $(patsubst %.S,$(BUILD)/%.o,$(wildcard src/*/*.S))
+sim_src := $(wildcard contrib/gantry-sim/*.c)
+sim_obj := $(sim_src:%.c=$(BUILD)/%.o)
+# What the simulator may share with the gateway: base and json, never a connector.
+lib := $(BUILD)/libgantry.a
+unit_src := $(wildcard tests/unit/test_*.c)
+unit_bin := $(unit_src:%.c=$(BUILD)/%)
+testlib_obj := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/lib/*.c))
+bench_bin := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
+
+programs: $(mains:%=$(BUILD)/%) $(BUILD)/gantry-sim
+
+$(BUILD)/%.o: %.c config.mk
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(DEPFLAGS) -c -o $@ $<
+
+$(BUILD)/%.o: %.S config.mk $(wildcard src/*/*.jq)
+	@mkdir -p $(@D)
+	$(CC) -Wa,-Isrc -c -o $@ $<
+
+$(lib): $(lib_obj)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(mains:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/src/%.o $(lib)
+	$(CC) $(MODE) $(MODE_LD) -o $@ $^ $(LIBS)
+
+$(BUILD)/gantry-sim: $(sim_obj) $(lib)
+	$(CC) $(MODE) $(MODE_LD) -o $@ $^ $(LIBS)
+
+# Unit tests: -Werror, because a START_TEST that nobody adds is only a warning.
+$(unit_bin): $(BUILD)/%: %.c $(testlib_obj) $(lib)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -Wall -Werror -Wno-sign-conversion -Wno-conversion \
+	    $(CHECK_CFLAGS) $(DEPFLAGS) $(MODE_LD) -o $@ $< $(testlib_obj) $(lib) $(CHECK_LIBS) $(LIBS)
+
+$(bench_bin): $(BUILD)/%: %.c $(lib)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(DEPFLAGS) $(MODE_LD) -o $@ $< $(lib) $(LIBS)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+.PHONY: all programs deps check check-unit check-e2e check-docs check-asan lint format bench demo \
+    install dist clean distclean
+
+deps:
+	@contrib/install-deps
+
+check: deps
+	$(MAKE) programs
+	$(MAKE) check-unit
+	$(MAKE) check-docs
+	$(MAKE) check-e2e
+
+check-unit: $(unit_bin) $(mains:%=$(BUILD)/%)
+	tests/run-unit $(BUILD) $(unit_bin)
+
+check-e2e: programs
+	GANTRY_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e $(PYTEST_ARGS)
+
+check-docs: programs
+	GANTRY_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q -p no:cacheprovider tests/docs $(PYTEST_ARGS)
+
+check-asan: deps
+	$(MAKE) BUILD=$(BUILD)-asan SANITIZE=1 programs check-unit check-e2e
+
+lint: deps
+	tests/lint $(BUILD)
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+bench: deps
+	$(MAKE) programs $(bench_bin)
+	GANTRY_BUILD=$(abspath $(BUILD)) tests/bench/run
+
+demo: deps
+	$(MAKE) programs
+	GANTRY_BUILD=$(abspath $(BUILD)) contrib/demo $(if $(ONCE),--once)
+
+man_pages := $(wildcard doc/*.scd)
+man_out := $(man_pages:doc/%.scd=$(BUILD)/man/%)
+man: $(man_out)
+$(BUILD)/man/%: doc/%.scd
+	@mkdir -p $(@D)
+	scdoc < $< > $@
+
+install: programs man
+	contrib/install --destdir "$(DESTDIR)" --build "$(BUILD)" --unitdir "$(UNITDIR)"
+
+dist:
+	git archive --format=tar.gz --prefix=gantry-$(VERSION)/ -o gantry-$(VERSION).tar.gz HEAD
+
+clean:
+	rm -rf build build-*
+
+distclean: clean
+	rm -rf config.mk config.log config.status configure autom4te.cache

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+/* gantryctl.c - main() of the command. */
+int
+main(void)
+{
+	return 0;
+}

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+/* gantryd.c - main() of the daemon. */
+int
+main(void)
+{
+	return 0;
+}

@@ -13,16 +13,19 @@ all: programs
 
 quiet_goals := clean distclean format
 ifneq ($(filter-out $(quiet_goals),$(or $(MAKECMDGOALS),all)),)
-include config.mk
+include $(BUILD)/config.mk
 endif
 
 # check and demo install what is missing; a plain make only says so.
-needs_deps := $(filter demo check check-% lint bench soak fuzz,$(MAKECMDGOALS))
-config.mk: configure.ac config.mk.in
-	$(if $(needs_deps),contrib/install-deps)
+deps_for := $(if $(filter demo,$(MAKECMDGOALS)),build)
+deps_for := $(if $(filter check check-% lint bench,$(MAKECMDGOALS)),check,$(deps_for))
+# One for each build folder, so that gcc and clang each get the flags they know.
+$(BUILD)/config.mk: configure.ac config.mk.in
+	$(if $(deps_for),contrib/install-deps $(deps_for))
 	@command -v autoconf >/dev/null || { echo "autoconf not found: run contrib/install-deps" >&2; exit 1; }
 	autoconf
-	./configure --quiet
+	@mkdir -p $(BUILD)
+	cd $(BUILD) && CC='$(CC)' $(CURDIR)/configure --quiet
 	@touch $@
 
 # SANITIZE=1: AddressSanitizer and UBSan (no FORTIFY, which they replace).
@@ -33,6 +36,10 @@ MODE_LD = -fsanitize=address,undefined
 else
 MODE = -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 $(HARDEN)
 MODE_LD = $(HARDEN_LD)
+endif
+# ANALYZE=1: gcc's static analyser, the leak check of `make lint`.
+ifdef ANALYZE
+MODE += -fanalyzer -Wno-analyzer-too-complex
 endif
 ifdef WERROR
 MODE += -Werror
@@ -56,11 +63,11 @@ bench_bin := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
 
 programs: $(mains:%=$(BUILD)/%) $(BUILD)/gantry-sim
 
-$(BUILD)/%.o: %.c config.mk
+$(BUILD)/%.o: %.c $(BUILD)/config.mk
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(DEPFLAGS) -c -o $@ $<
 
-$(BUILD)/%.o: %.S config.mk $(wildcard src/*/*.jq)
+$(BUILD)/%.o: %.S $(BUILD)/config.mk $(wildcard src/*/*.jq)
 	@mkdir -p $(@D)
 	$(CC) -Wa,-Isrc -c -o $@ $<
 
@@ -84,7 +91,7 @@ $(bench_bin): $(BUILD)/%: %.c $(lib)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(DEPFLAGS) $(MODE_LD) -o $@ $< $(lib) $(LIBS)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
 .PHONY: all programs deps check check-unit check-e2e check-docs check-asan lint format bench demo \
     install dist clean distclean
@@ -108,7 +115,9 @@ check-docs: programs
 	GANTRY_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q -p no:cacheprovider tests/docs $(PYTEST_ARGS)
 
 check-asan: deps
-	$(MAKE) BUILD=$(BUILD)-asan SANITIZE=1 programs check-unit check-e2e
+	$(MAKE) BUILD=$(BUILD)-asan SANITIZE=1 programs
+	$(MAKE) BUILD=$(BUILD)-asan SANITIZE=1 check-unit
+	$(MAKE) BUILD=$(BUILD)-asan SANITIZE=1 check-e2e
 
 lint: deps
 	tests/lint $(BUILD)
@@ -120,7 +129,8 @@ bench: deps
 	$(MAKE) programs $(bench_bin)
 	GANTRY_BUILD=$(abspath $(BUILD)) tests/bench/run
 
-demo: deps
+demo:
+	@contrib/install-deps build
 	$(MAKE) programs
 	GANTRY_BUILD=$(abspath $(BUILD)) contrib/demo $(if $(ONCE),--once)
 
@@ -141,4 +151,4 @@ clean:
 	rm -rf build build-*
 
 distclean: clean
-	rm -rf config.mk config.log config.status configure autom4te.cache
+	rm -rf configure autom4te.cache

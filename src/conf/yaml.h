@@ -32,8 +32,9 @@ struct gan_yaml_node {
 	bool quoted; /* 'x' or "x": a text whatever it looks like */
 	bool block;  /* | or >: `line` is then the first line of the content */
 	int line,
-	    col;    /* 1-based, of the value; of a block scalar: of its content's first character */
-	char *text; /* scalars: as written (escapes resolved), NUL-terminated */
+	    col; /* 1-based, of the value; of a block scalar: of its content's first character */
+	int end_line; /* the last line that the value touches */
+	char *text;   /* scalars: as written (escapes resolved), NUL-terminated */
 	size_t len;
 	struct gan_yaml_node *key;   /* in a mapping: this value's key */
 	struct gan_yaml_node *child; /* first item or value */
@@ -43,9 +44,14 @@ struct gan_yaml_node {
 
 struct gan_yaml; /* a document; keeps the source text for excerpts */
 
+#define GAN_YAML_MAX (16u << 20) /* bytes */
+#define GAN_YAML_DEPTH 64
+#define GAN_YAML_NODES 100000
+
 /*
  * Parse len bytes; name is used in messages.  On failure the message in err
- * is "name:line:col: what" followed by "\n", the excerpt and the caret.
+ * is "name:line:col: error: what" followed by "\n", the excerpt and the caret:
+ * a finding as below, for gan_diag_err().  Nothing is ever printed.
  */
 GAN_MUST_CHECK int gan_yaml_parse(
     const char *name, const char *text, size_t len, struct gan_yaml **ret_doc, struct gan_err *err);
@@ -57,7 +63,11 @@ const char *gan_yaml_name(const struct gan_yaml *doc);
 /* Value of a key in a mapping, or NULL. */
 const struct gan_yaml_node *gan_yaml_get(const struct gan_yaml_node *map, const char *key);
 
-/* Append a node as JSON: numbers as written, everything else as YAML's core schema says. */
+/*
+ * Append a node as JSON: numbers as written, everything else as YAML's core
+ * schema says.  What JSON cannot write as a number (.inf, .nan, hexadecimals
+ * beyond 64 bits) becomes a text.
+ */
 void gan_yaml_json(const struct gan_yaml_node *node, struct gan_buf *out);
 
 /*
@@ -86,6 +96,15 @@ void gan_diag_at(struct gan_diags *d, enum gan_diag_level level, const struct ga
     int line, int col, const char *fmt, ...) GAN_PRINTF(6, 7);
 void gan_diag_node(struct gan_diags *d, enum gan_diag_level level, const struct gan_yaml *doc,
     const struct gan_yaml_node *node, const char *fmt, ...) GAN_PRINTF(5, 6);
+
+/*
+ * Never show the lines of this value (and its key) in an excerpt: it may be a
+ * secret that somebody wrote into the file.  Call before the first finding.
+ */
+void gan_yaml_hide(struct gan_yaml *doc, const struct gan_yaml_node *node);
+
+/* A message that is a finding already: of gan_yaml_parse(). */
+void gan_diag_err(struct gan_diags *d, const struct gan_err *err);
 
 /* Without a position: "name: error: ...". */
 void gan_diag_file(struct gan_diags *d, enum gan_diag_level level, const char *name,

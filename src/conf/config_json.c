@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * config_json.c - the configuration in force, written along the schema table:
+ * the result is a gantry.yaml again (JSON is YAML) that says the same.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "conf/conf_priv.h"
+
+static void put_section(
+    struct gan_buf *out, const char *parent, unsigned kinds, const struct gan_bases *at);
+
+static void
+put_text(struct gan_buf *out, const char *s)
+{
+	gan_buf_json(out, s, strlen(s));
+}
+
+static void
+put_secret(struct gan_buf *out, const struct gan_secret *s)
+{
+	char text[160];
+
+	(void)snprintf(text, sizeof(text), "secret:%s", s->name);
+	put_text(out, text);
+}
+
+static void
+put_address(struct gan_buf *out, const struct gan_address *a)
+{
+	bool v6 = strchr(a->host, ':') != NULL;
+
+	gan_buf_printf(out, "\"%s%s%s:%u\"", v6 ? "[" : "", a->host, v6 ? "]" : "", a->port);
+}
+
+static unsigned
+stored_number(const struct gan_schema_row *row, const void *place)
+{
+	return row->size == sizeof(bool) ? *(const bool *)place : *(const unsigned *)place;
+}
+
+static void
+put_choice(struct gan_buf *out, const struct gan_schema_row *row, const void *place)
+{
+	char name[64];
+	unsigned i = stored_number(row, place) - (unsigned)row->min;
+
+	if (gan_schema_choice(row->choices, i, name, sizeof(name)) != NULL)
+		put_text(out, name);
+	else
+		gan_buf_puts(out, "null");
+}
+
+static void
+put_scalar(struct gan_buf *out, const struct gan_schema_row *row, const void *place)
+{
+	char text[32];
+
+	switch (row->type) {
+	case GAN_T_BOOL:
+		gan_buf_puts(out, *(const bool *)place ? "true" : "false");
+		return;
+	case GAN_T_INT:
+		gan_buf_printf(out, "%u", stored_number(row, place));
+		return;
+	case GAN_T_PERCENT:
+		gan_buf_printf(out, "\"%u%%\"", stored_number(row, place));
+		return;
+	case GAN_T_FLOAT:
+		gan_buf_printf(out, "%.15g", *(const double *)place);
+		return;
+	case GAN_T_DURATION:
+	case GAN_T_SIZE:
+		put_text(out, gan_schema_bound(row, *(const int64_t *)place, text, sizeof(text)));
+		return;
+	case GAN_T_ENUM:
+		put_choice(out, row, place);
+		return;
+	case GAN_T_ADDRESS:
+		put_address(out, place);
+		return;
+	case GAN_T_SECRET:
+		put_secret(out, place);
+		return;
+	default:
+		put_text(out, *(char *const *)place);
+		return;
+	}
+}
+
+/* Is there anything to write? */
+static bool
+is_set(const struct gan_schema_row *row, const void *place)
+{
+	switch (row->type) {
+	case GAN_T_TEXT:
+	case GAN_T_ZONE:
+	case GAN_T_PATH:
+	case GAN_T_URL:
+	case GAN_T_HEADER:
+		return *(char *const *)place != NULL;
+	case GAN_T_ADDRESS:
+		return ((const struct gan_address *)place)->host != NULL;
+	case GAN_T_SECRET:
+		return ((const struct gan_secret *)place)->name != NULL;
+	default:
+		return true;
+	}
+}
+
+static void
+put_secrets(struct gan_buf *out, const struct gan_conf_source *s)
+{
+	gan_buf_putc(out, '[');
+	for (size_t i = 0; i < s->nsecrets; i++) {
+		if (i > 0)
+			gan_buf_putc(out, ',');
+		put_secret(out, &s->secrets[i]);
+	}
+	gan_buf_putc(out, ']');
+}
+
+/* "auto", or what is pinned; the rows of algorithm and encoding say nothing without `pinned`. */
+static void
+put_signature(struct gan_buf *out, const struct gan_conf_source *s)
+{
+	static const char *const encodings[] = { "hex", "base64", "base64hex" };
+	const struct gan_conf_signature *g = &s->signature;
+
+	if (!g->pinned && g->header == NULL) {
+		gan_buf_puts(out, "\"auto\"");
+		return;
+	}
+	gan_buf_putc(out, '{');
+	if (g->header != NULL) {
+		gan_buf_puts(out, "\"header\":");
+		put_text(out, g->header);
+	}
+	if (g->pinned)
+		gan_buf_printf(out, "%s\"algorithm\":\"%s\",\"encoding\":\"%s\"",
+		    g->header != NULL ? "," : "", g->algorithm == GAN_SHA1 ? "sha1" : "sha256",
+		    encodings[g->encoding]);
+	gan_buf_putc(out, '}');
+}
+
+static void
+put_proxies(struct gan_buf *out, const struct gan_conf_public *p)
+{
+	gan_buf_putc(out, '[');
+	for (size_t i = 0; i < p->ntrusted_proxies; i++) {
+		if (i > 0)
+			gan_buf_putc(out, ',');
+		put_text(out, p->trusted_proxies[i]);
+	}
+	gan_buf_putc(out, ']');
+}
+
+static void
+put_sources(struct gan_buf *out, const struct gan_config *c)
+{
+	gan_buf_putc(out, '{');
+	for (size_t i = 0; i < c->nsources; i++) {
+		if (i > 0)
+			gan_buf_putc(out, ',');
+		put_text(out, c->sources[i].name);
+		gan_buf_putc(out, ':');
+		put_section(out, "sources.*", GAN_K_SOURCE(c->sources[i].kind),
+		    &(const struct gan_bases){ .own = &c->sources[i] });
+	}
+	gan_buf_putc(out, '}');
+}
+
+static void
+put_connectors(struct gan_buf *out, const struct gan_config *c)
+{
+	gan_buf_putc(out, '{');
+	for (size_t i = 0; i < c->nconnectors; i++) {
+		struct gan_conf_connector *k = &c->connectors[i];
+
+		if (i > 0)
+			gan_buf_putc(out, ',');
+		put_text(out, k->name);
+		gan_buf_putc(out, ':');
+		put_section(out, "connectors.*", GAN_K_CONNECTOR(k->kind),
+		    &(const struct gan_bases){ .own = k, .deliver = &k->deliver });
+	}
+	gan_buf_putc(out, '}');
+}
+
+/* The value of a row, or nothing when it has none (a key that is only checked). */
+static void
+put_row(struct gan_buf *out, const struct gan_schema_row *row, unsigned kinds,
+    const struct gan_bases *at)
+{
+	const void *place = gan_row_place(row, at);
+
+	if (row->type == GAN_T_MAP)
+		put_section(out, row->path, kinds, at);
+	else if (strcmp(row->path, "version") == 0)
+		gan_buf_puts(out, "1");
+	else if (strcmp(row->path, "sources") == 0)
+		put_sources(out, at->own);
+	else if (strcmp(row->path, "connectors") == 0)
+		put_connectors(out, at->own);
+	else if (strcmp(row->path, "listen.public.trusted_proxies") == 0)
+		put_proxies(out, &((const struct gan_config *)at->own)->public);
+	else if (strcmp(row->path, "sources.*.signature") == 0)
+		put_signature(out, at->own);
+	else if (row->type == GAN_T_SECRETS && place != NULL)
+		put_secrets(out, at->own);
+	else if (place != NULL && is_set(row, place))
+		put_scalar(out, row, place);
+}
+
+static void
+put_section(struct gan_buf *out, const char *parent, unsigned kinds, const struct gan_bases *at)
+{
+	const struct gan_schema_row *row;
+	bool first = true;
+
+	gan_buf_putc(out, '{');
+	for (size_t pos = 0; (row = gan_schema_next(parent, kinds, &pos)) != NULL;) {
+		struct gan_buf value GAN_AUTO(gan_buf_fini) = { 0 };
+		const char *dot = strrchr(row->path, '.');
+
+		put_row(&value, row, kinds, at);
+		if (value.failed)
+			out->failed = true;
+		if (value.len == 0 || gan_streq(value.data, "{}"))
+			continue;
+		gan_buf_puts(out, first ? "" : ",");
+		first = false;
+		put_text(out, dot != NULL ? dot + 1 : row->path);
+		gan_buf_putc(out, ':');
+		gan_buf_put(out, value.data, value.len);
+	}
+	gan_buf_putc(out, '}');
+}
+
+int
+gan_config_json(const struct gan_config *c, struct gan_buf *out)
+{
+	/* Bases are writable for the loader; nothing here writes. */
+	struct gan_config *own = (struct gan_config *)(uintptr_t)c;
+
+	put_section(out, "", 0, &(const struct gan_bases){ .own = own, .deliver = &own->deliver });
+	return out->failed ? GAN_ENOMEM : GAN_OK;
+}

@@ -11,7 +11,8 @@
  * settling, settling before claims, claims before queries.
  *
  * A call returns GAN_EBUSY when its queue is full (nothing was accepted, no
- * callback comes) and GAN_EGONE after gan_store_close().  In callbacks rc is
+ * callback comes), GAN_EGONE after gan_store_close() and GAN_EIO after
+ * on_fatal.  In callbacks rc is
  * GAN_OK, GAN_EFULL (disk or quota full: nothing was changed, try later),
  * GAN_ESTORE/GAN_EIO (the store is broken: see on_fatal), or what the
  * job's comment says.
@@ -96,7 +97,7 @@ GAN_MUST_CHECK int gan_store_ingest(
 /*
  * A request with a bad signature, kept in a bounded ring (1,000 rows, 64 MiB;
  * the oldest leave first) and never processed.  Best effort: refused with
- * GAN_EBUSY when more than a few wait, so that a flood costs nothing.
+ * GAN_EBUSY when 256 wait: a burst of a misconfigured sender is kept, a flood costs little.
  */
 struct gan_quarantine {
 	const char *source;
@@ -134,6 +135,10 @@ struct gan_event {
 	char *source, *topic, *topic_raw, *meta;
 	char *body; /* NUL behind it */
 	size_t body_len;
+	/* gan_store_event() only: where its mapping stands, and the rules that rejected it. */
+	enum gan_event_state state;
+	char **rejected;
+	size_t nrejected;
 };
 void gan_event_free(struct gan_event **ep);
 
@@ -173,7 +178,9 @@ struct gan_rejection {
 
 /*
  * The outcome of one event.  Everything is copied.  Commits must be asked for
- * in the order of acceptance; the store keeps how far mapping has come.
+ * in the order of acceptance; the store keeps how far mapping has come.  One
+ * that would skip an event, or comes twice, changes nothing: rc GAN_ESTATE.
+ * After any other rc than GAN_OK the same commit must be asked for again.
  * With again, the event was mapped before and only the rules in retried are
  * meant: their rejections are replaced, the rest stays.  Output numbers of a
  * rule that already made deliveries from this event (same event, rule, output,
@@ -300,8 +307,27 @@ struct gan_query {
 
 /*
  * The answer is JSON text in the shapes of design.md section 11 (one object
- * for SHOW and EVENT, else an array).  rc GAN_ENOENT: nothing of that name;
- * GAN_EINVAL: the query makes no sense, json is then the reason in plain text.
+ * for SHOW and EVENT, else an array), newest first, without line breaks.  rc
+ * GAN_ENOENT: nothing of that name; GAN_EINVAL: the query makes no sense;
+ * GAN_ELIMIT: the answer would pass 32 MiB; GAN_EGONE: the store closed before
+ * a long one was done.  With an rc, json is the reason in plain text.
+ *
+ *	SHOW a key or effect   {key, events:[...]}, oldest event first, each with the deliveries of
+ *	                       that key; an effect finds its owner's delivery
+ *	SHOW an event id       the event
+ *	SHOW a delivery id     its event with that delivery alone
+ *	  with bodies          events: + topic_raw, meta, body; deliveries: + request (the body),
+ *	                       tries: [{id, at, ended_at, verdict, status, error, request,
+ *	                       response_head, response, response_cut}].  What was stored as JSON is
+ *	                       embedded as JSON, anything else as a string.
+ *	LANES                  {connector, key, waiting, head, state, head_state, blocked_since,
+ *	                       next_at, reason}; state is waiting, sending or blocked; waiting
+ *counts the head too; blocked ones first, then the oldest; `before` is ignored QUARANTINE {id,
+ *source, topic, why, remote, received_at, bytes, headers} AUDIT                  {id, at, who,
+ *verb, object, reason, before, after} CHECK                  {kind: damage | orphan | counter,
+ *object, problem}; [] when all is well
+ *
+ * last.error of a delivery is the reason it is not delivered, when there is one.
  */
 typedef void (*gan_json_fn)(void *arg, int rc, const char *json, size_t len);
 GAN_MUST_CHECK int gan_store_query(
@@ -310,7 +336,7 @@ GAN_MUST_CHECK int gan_store_query(
 enum gan_command_kind {
 	GAN_CMD_RETRY,    /* delivery: dead, expired or waiting -> waiting, due now */
 	GAN_CMD_SENT,     /* delivery: unknown -> delivered */
-	GAN_CMD_NOT_SENT, /* delivery: unknown -> waiting, due now */
+	GAN_CMD_NOT_SENT, /* delivery: unknown -> waiting, due now; it stays a resend (maybe_sent) */
 	GAN_CMD_SKIP,   /* delivery: waiting, unknown, dead, expired -> skipped; event: rejected is
 			   closed */
 	GAN_CMD_PAUSE,  /* connector */
@@ -329,8 +355,10 @@ struct gan_command {
 
 /*
  * Change and audit row in one COMMIT; the answer is the changed object (as in
- * lists).  GAN_ENOENT: no such object; GAN_ESTATE: not possible in its state,
- * json is then the sentence that says so and what would be possible.
+ * lists; PAUSE and RESUME: {connector, paused, reason, since}; NOTE: {verb,
+ * object}).  RESUME of a connector that no person paused is allowed.  GAN_ENOENT: no such object;
+ * GAN_ESTATE: not possible in its state, json is then the sentence that says so and what would be
+ * possible.
  */
 GAN_MUST_CHECK int gan_store_command(
     struct gan_store *s, const struct gan_command *c, gan_json_fn cb, void *arg);
@@ -342,7 +370,9 @@ GAN_MUST_CHECK int gan_store_paused(struct gan_store *s,
 
 /*
  * Copy the database to path (must not exist, folder must) with the online
- * backup interface, in slices; checked before the callback.
+ * backup interface, in slices; checked before the callback.  Answers {path,
+ * bytes, checked}, or the reason in plain text.  While it runs the copy is
+ * called path.part.
  */
 GAN_MUST_CHECK int gan_store_backup(
     struct gan_store *s, const char *path, gan_json_fn cb, void *arg);

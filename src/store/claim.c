@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * claim.c - the heads of due lanes become `sending`.
+ *
+ * Costs the same with ten rows waiting and with ten million: due lanes come
+ * from one index in the order of their time, and each lane names its head.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/store_priv.h"
+
+#define NPRIO 3
+#define RECHECK_MS 60000 /* the safety net of those who wait for an effect */
+#define SPARE 64         /* heads looked at beyond n that were not sent after all */
+
+struct claim_job {
+	struct gan_job job;
+	size_t n;
+	int64_t now_ms, lease_ms, next_due_ms;
+	struct gan_claimed **rows;
+	size_t nrows, looked;
+	gan_claim_fn cb;
+	void *arg;
+	char connector[];
+};
+
+void
+gan_claimed_free(struct gan_claimed **cp)
+{
+	struct gan_claimed *c = gan_steal(cp);
+
+	if (c == NULL)
+		return;
+	free(c->connector);
+	free(c->operation);
+	free(c->rule);
+	free(c->key);
+	free(c->effect);
+	free(c->body);
+	free(c);
+}
+
+static void
+claim_forget(struct claim_job *j)
+{
+	for (size_t i = 0; i < j->nrows; i++)
+		gan_claimed_free(&j->rows[i]);
+	j->nrows = 0;
+	j->looked = 0;
+}
+
+/* Takes the texts of d and the body. */
+static struct gan_claimed *
+claimed_new(struct gan_dlv *d, char **body, size_t body_len)
+{
+	struct gan_claimed *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return NULL;
+	c->id = d->id;
+	c->event_id = d->event_id;
+	c->created_ms = d->created_ms;
+	c->first_sent_ms = d->first_sent_ms;
+	c->attempt = (unsigned)d->attempts + 1;
+	c->connector = gan_steal(&d->connector);
+	c->operation = gan_steal(&d->operation);
+	c->rule = gan_steal(&d->rule);
+	c->key = gan_steal(&d->key);
+	c->effect = gan_steal(&d->effect);
+	c->body = gan_steal(body);
+	c->body_len = body_len;
+	c->on_unknown = d->on_unknown;
+	c->on_dead = d->on_dead;
+	c->maybe_sent = d->maybe_sent;
+	return c;
+}
+
+static int
+expire(struct gan_store *s, struct gan_dlv *d, int64_t now_ms)
+{
+	int rc = gan_dlv_move(s, d, GAN_DLV_EXPIRED,
+	    d->maybe_sent ? "older than valid_for when its turn came again; an earlier attempt may "
+			    "have arrived"
+			  : "older than valid_for when its turn came",
+	    "expired", now_ms);
+
+	return rc < 0 ? rc : gan_lane_arm(s, d->lane_id, 0, false, now_ms);
+}
+
+/* It is not sent now: what the effects said becomes its state. */
+static int
+by_effect(struct gan_store *s, struct gan_dlv *d, int verdict, const char *why, int64_t now_ms)
+{
+	bool closes;
+	int rc;
+
+	switch (verdict) {
+	case GAN_EFFECT_DONE:
+		rc = gan_dlv_move(s, d, GAN_DLV_DELIVERED, why, NULL, now_ms);
+		closes = true;
+		break;
+	case GAN_EFFECT_CONFLICT:
+		rc = gan_dlv_move(s, d, GAN_DLV_DEAD, why, "conflict", now_ms);
+		closes = !gan_dlv_is_open(d, GAN_DLV_DEAD);
+		break;
+	default:
+		d->held = true;
+		d->next_ms = now_ms + RECHECK_MS;
+		rc = gan_dlv_move(s, d, GAN_DLV_WAITING, why, NULL, now_ms);
+		closes = false;
+		break;
+	}
+	return rc < 0 ? rc : gan_lane_arm(s, d->lane_id, closes, false, now_ms);
+}
+
+static int
+send_it(struct gan_store *s, struct claim_job *j, struct gan_dlv *d, char **body, size_t body_len)
+{
+	int64_t id = d->id, lane = d->lane_id;
+	int rc;
+
+	/* Copy first, mark second: running out of memory must not strand the row. */
+	gan_state_must(&gan_delivery_states, d->state, GAN_DLV_SENDING);
+	j->rows[j->nrows] = claimed_new(d, body, body_len);
+	if (j->rows[j->nrows] == NULL)
+		return gan_err_set(&s->db->why, GAN_ENOMEM, "claim");
+	j->nrows++;
+	rc = gan_run(s->db, GAN_SQL_DLV_SENDING, GAN_I(id));
+	if (rc == GAN_OK)
+		rc = gan_run(s->db, GAN_SQL_LANE_LEASE, GAN_I(lane), GAN_T("gantryd"),
+		    GAN_I(j->now_ms + j->lease_ms));
+	s->txn.deliveries[GAN_DLV_WAITING]--;
+	s->txn.deliveries[GAN_DLV_SENDING]++;
+	return rc;
+}
+
+static int
+payload_read(struct gan_store *s, int64_t id, char **ret_body, size_t *ret_len, char **ret_after,
+    size_t *ret_after_len)
+{
+	sqlite3_stmt *st GAN_AUTO(gan_db_rewind) = gan_bind(s->db, GAN_SQL_PAYLOAD_GET, GAN_I(id));
+	int rc = gan_db_step(s->db, st);
+	const void *p;
+
+	if (rc < 0)
+		return rc;
+	gan_must(rc > 0);
+	p = sqlite3_column_blob(st, 0);
+	*ret_len = (size_t)sqlite3_column_bytes(st, 0);
+	*ret_body = gan_memdup(p == NULL ? "" : p, *ret_len);
+	p = sqlite3_column_blob(st, 1);
+	*ret_after_len = (size_t)sqlite3_column_bytes(st, 1);
+	*ret_after = gan_memdup(p == NULL ? "" : p, *ret_after_len);
+	if (*ret_body == NULL || *ret_after == NULL)
+		return gan_err_set(&s->db->why, GAN_ENOMEM, "claim");
+	return GAN_OK;
+}
+
+static int
+claim_head(struct gan_store *s, struct claim_job *j, int64_t head)
+{
+	struct gan_dlv d GAN_AUTO(gan_dlv_fini) = { .id = 0 };
+	struct gan_buf why GAN_AUTO(gan_buf_fini) = { .max = 1024 };
+	char *body GAN_AUTO(gan_str_free) = NULL;
+	char *after GAN_AUTO(gan_str_free) = NULL;
+	struct gan_bytes list;
+	size_t len = 0, after_len = 0;
+	int rc = gan_dlv_load(s, head, &d);
+
+	if (rc < 0)
+		return rc;
+	if (d.valid_until_ms != 0 && j->now_ms > d.valid_until_ms)
+		return expire(s, &d, j->now_ms);
+	rc = payload_read(s, head, &body, &len, &after, &after_len);
+	list = (struct gan_bytes){ after, after_len };
+	if (rc == GAN_OK && (d.effect != NULL || after_len > 0))
+		rc = gan_effect_ask(s, &d, body, len, &list, j->now_ms, &why);
+	if (rc < 0)
+		return rc;
+	if (d.held && rc != GAN_EFFECT_WAIT) {
+		int verdict = rc;
+
+		d.held = false;
+		rc = gan_effect_unwait(s, &d, &list);
+		if (rc < 0)
+			return rc;
+		rc = verdict;
+	}
+	if (rc != GAN_EFFECT_GO)
+		return by_effect(s, &d, rc, why.data == NULL ? "" : why.data, j->now_ms);
+	return send_it(s, j, &d, &body, len);
+}
+
+static int
+claim_prio(struct gan_store *s, struct claim_job *j, int prio, bool *ret_more)
+{
+	size_t room = j->n - j->nrows, found = 0;
+	int64_t heads[SPARE];
+	sqlite3_stmt *st;
+	int rc = GAN_OK;
+
+	if (room > SPARE)
+		room = SPARE;
+	*ret_more = false;
+	if (room == 0 || j->looked >= j->n + SPARE)
+		return GAN_OK;
+	st = gan_bind(s->db, GAN_SQL_LANE_DUE, GAN_T(j->connector), GAN_I(prio), GAN_I(j->now_ms),
+	    GAN_I(room));
+	while (found < room && (rc = gan_db_step(s->db, st)) > 0)
+		heads[found++] = sqlite3_column_int64(st, 1);
+	gan_db_rewind(&st);
+	for (size_t i = 0; rc >= 0 && i < found; i++)
+		rc = claim_head(s, j, heads[i]);
+	j->looked += found;
+	*ret_more = found > 0;
+	return rc < 0 ? rc : GAN_OK;
+}
+
+/* Leases that ran out unsettled: nobody knows what became of the request. */
+static int
+claim_late(struct gan_store *s, struct claim_job *j)
+{
+	int64_t heads[64];
+	size_t n = 0;
+	int rc;
+	sqlite3_stmt *st =
+	    gan_bind(s->db, GAN_SQL_LANE_LATE, GAN_T(j->connector), GAN_I(j->now_ms));
+
+	while (n < GAN_COUNT(heads) && (rc = gan_db_step(s->db, st)) != 0) {
+		if (rc < 0) {
+			gan_db_rewind(&st);
+			return rc;
+		}
+		heads[n++] = sqlite3_column_int64(st, 1);
+	}
+	gan_db_rewind(&st);
+	for (size_t i = 0; i < n; i++) {
+		rc = gan_lease_lost(s, heads[i],
+		    "no result was recorded before the lease of this attempt ran out", j->now_ms);
+		if (rc < 0)
+			return rc;
+	}
+	return GAN_OK;
+}
+
+static int
+soonest(struct gan_store *s, struct claim_job *j)
+{
+	int64_t at;
+	int rc;
+
+	j->next_due_ms = INT64_MAX;
+	for (int p = 0; p <= NPRIO; p++) {
+		rc = gan_db_int(s->db,
+		    p < NPRIO ? gan_bind(s->db, GAN_SQL_LANE_SOONEST, GAN_T(j->connector), GAN_I(p))
+			      : gan_bind(s->db, GAN_SQL_LANE_LEASED, GAN_T(j->connector)),
+		    &at);
+		if (rc < 0 && rc != GAN_ENOENT)
+			return rc;
+		if (rc == GAN_OK && at < j->next_due_ms)
+			j->next_due_ms = at;
+	}
+	return GAN_OK;
+}
+
+static int
+claim_run(struct gan_store *s, struct gan_job *job)
+{
+	struct claim_job *j = (struct claim_job *)job;
+	bool more;
+	int rc;
+
+	job->rc = GAN_OK;
+	claim_forget(j);
+	rc = claim_late(s, j);
+	for (int prio = 0; rc == GAN_OK && prio < NPRIO; prio++) {
+		do {
+			rc = claim_prio(s, j, prio, &more);
+		} while (rc == GAN_OK && more);
+	}
+	return rc < 0 ? rc : soonest(s, j);
+}
+
+static void
+claim_done(struct gan_job *job)
+{
+	struct claim_job *j = (struct claim_job *)job;
+	struct gan_claimed **rows = NULL;
+	size_t n = 0;
+
+	if (job->rc == GAN_OK) {
+		rows = gan_steal(&j->rows);
+		n = j->nrows;
+		j->nrows = 0;
+	}
+	j->cb(j->arg, job->rc, rows, n, job->rc == GAN_OK ? j->next_due_ms : INT64_MAX);
+}
+
+static void
+claim_fini(struct gan_job *job)
+{
+	struct claim_job *j = (struct claim_job *)job;
+
+	if (j->rows != NULL)
+		claim_forget(j);
+	free(j->rows);
+}
+
+static const struct gan_job_ops claim_ops = { GAN_JOB_CLAIM, claim_run, claim_done, claim_fini,
+	NULL };
+
+int
+gan_store_claim(struct gan_store *s, const char *connector, size_t n, int64_t now_ms,
+    int64_t lease_ms, gan_claim_fn cb, void *arg)
+{
+	size_t len = strlen(connector) + 1;
+	struct claim_job *j = gan_store_job_new(sizeof(*j) + len, &claim_ops);
+	struct gan_job *job;
+	int rc = GAN_ENOMEM;
+
+	if (j == NULL)
+		return GAN_ENOMEM;
+	job = &j->job;
+	memcpy(j->connector, connector, len);
+	j->n = n > 256 ? 256 : n;
+	j->now_ms = now_ms;
+	j->lease_ms = lease_ms;
+	j->cb = cb;
+	j->arg = arg;
+	j->rows = calloc(j->n + 1, sizeof(struct gan_claimed *));
+	if (j->rows != NULL)
+		rc = gan_store_job_post(s, job);
+	if (rc < 0)
+		gan_store_job_free(&job);
+	return rc;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * schema.c - the tables, version by version.
+ *
+ * Rows that never change (event, payload, attempt) are kept apart from the
+ * narrow ones that do (delivery, lane).  Ids grow with time, so every table is
+ * appended to at its right edge; the only index with keys in random order is
+ * delivery_key, on the mapping side.  A lane exists while it has open
+ * deliveries; its id is the delivery that opened it.
+ */
+#include <stdio.h>
+
+#include "store/db.h"
+
+static const char version_1[] =
+    "CREATE TABLE event(id INTEGER PRIMARY KEY, source TEXT NOT NULL, topic TEXT NOT NULL,"
+    "  topic_raw TEXT, received_ms INTEGER NOT NULL, meta TEXT, body BLOB NOT NULL) STRICT;"
+    "CREATE TABLE mapping(event_id INTEGER PRIMARY KEY,"
+    "  state INTEGER NOT NULL CHECK(state BETWEEN 1 AND 3), at_ms INTEGER NOT NULL,"
+    "  generation INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE rejection(id INTEGER PRIMARY KEY, event_id INTEGER NOT NULL,"
+    "  rule TEXT NOT NULL, reason TEXT NOT NULL, at_ms INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX rejection_event ON rejection(event_id);"
+
+    "CREATE TABLE delivery(id INTEGER PRIMARY KEY, event_id INTEGER NOT NULL,"
+    "  rule TEXT NOT NULL, output_no INTEGER NOT NULL, replay_no INTEGER NOT NULL DEFAULT 0,"
+    "  connector TEXT NOT NULL, operation TEXT NOT NULL, lane_id INTEGER, key TEXT, effect TEXT,"
+    "  state INTEGER NOT NULL CHECK(state BETWEEN 0 AND 6), attempts INTEGER NOT NULL DEFAULT 0,"
+    "  created_ms INTEGER NOT NULL, next_ms INTEGER NOT NULL, first_sent_ms INTEGER,"
+    "  valid_until_ms INTEGER, on_unknown INTEGER NOT NULL, on_dead INTEGER NOT NULL,"
+    "  maybe_sent INTEGER NOT NULL DEFAULT 0, held INTEGER NOT NULL DEFAULT 0,"
+    "  last_status INTEGER, last_error TEXT, last_ms INTEGER, reason TEXT) STRICT;"
+    "CREATE UNIQUE INDEX delivery_event ON delivery(event_id, rule, output_no, replay_no);"
+    "CREATE INDEX delivery_key ON delivery(key) WHERE key IS NOT NULL;"
+    /* Those behind the one that opened the lane: unordered deliveries cost no index entry. */
+    "CREATE INDEX delivery_lane ON delivery(lane_id, id)"
+    "  WHERE lane_id IS NOT NULL AND lane_id <> id;"
+    "CREATE TABLE payload(delivery_id INTEGER PRIMARY KEY, body BLOB NOT NULL, after BLOB) STRICT;"
+    "CREATE TABLE response(delivery_id INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;"
+    "CREATE TABLE attempt(id INTEGER PRIMARY KEY, delivery_id INTEGER NOT NULL,"
+    "  started_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL, request TEXT, status INTEGER,"
+    "  verdict TEXT NOT NULL, error TEXT, response_head TEXT, response BLOB,"
+    "  response_cut INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX attempt_delivery ON attempt(delivery_id);"
+
+    "CREATE TABLE lane(id INTEGER PRIMARY KEY, connector TEXT NOT NULL, key TEXT,"
+    "  open INTEGER NOT NULL, head INTEGER NOT NULL, prio INTEGER NOT NULL, next_ms INTEGER,"
+    "  lease_owner TEXT, lease_until INTEGER, blocked_ms INTEGER) STRICT;"
+    "CREATE UNIQUE INDEX lane_key ON lane(connector, key) WHERE key IS NOT NULL;"
+    "CREATE INDEX lane_due ON lane(connector, prio, next_ms) WHERE next_ms IS NOT NULL;"
+    "CREATE INDEX lane_lease ON lane(connector, lease_until) WHERE lease_until IS NOT NULL;"
+    "CREATE INDEX lane_blocked ON lane(blocked_ms) WHERE blocked_ms IS NOT NULL;"
+
+    /* Kept for ever. done: delivered, so it holds without its delivery row. */
+    "CREATE TABLE effect(effect TEXT NOT NULL, connector TEXT NOT NULL,"
+    "  delivery_id INTEGER NOT NULL, body_hash BLOB NOT NULL, done INTEGER NOT NULL DEFAULT 0,"
+    "  at_ms INTEGER NOT NULL, PRIMARY KEY(effect, connector)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE effect_wait(effect TEXT NOT NULL, delivery_id INTEGER NOT NULL,"
+    "  PRIMARY KEY(effect, delivery_id)) STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE attention(id INTEGER NOT NULL, what TEXT NOT NULL CHECK(what IN ('d','e')),"
+    "  kind TEXT NOT NULL, since_ms INTEGER NOT NULL, PRIMARY KEY(id, what)) STRICT, WITHOUT "
+    "ROWID;"
+    "CREATE TABLE audit(id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, who TEXT NOT NULL,"
+    "  verb TEXT NOT NULL, object TEXT, reason TEXT, before TEXT, after TEXT) STRICT;"
+    "CREATE TABLE paused(connector TEXT PRIMARY KEY, reason TEXT, since_ms INTEGER NOT NULL,"
+    "  who TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE quarantine(id INTEGER PRIMARY KEY, source TEXT NOT NULL, topic TEXT NOT NULL,"
+    "  headers TEXT NOT NULL, why TEXT NOT NULL, remote TEXT NOT NULL,"
+    "  received_ms INTEGER NOT NULL, size INTEGER NOT NULL, body BLOB NOT NULL) STRICT;"
+
+    /* One row per COMMIT that remembered something: 16 bytes of hash, 8 of event id, each. */
+    "CREATE TABLE dedupe_log(id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL,"
+    "  entries BLOB NOT NULL) STRICT;"
+    "CREATE TABLE counter(id INTEGER PRIMARY KEY, value INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE topic_count(source_topic TEXT PRIMARY KEY, ignored INTEGER NOT NULL)"
+    "  STRICT, WITHOUT ROWID;"
+    "CREATE TABLE mark(name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE keep(name TEXT PRIMARY KEY, data BLOB NOT NULL) STRICT;"
+    /* Events that retention met while they were not finished: looked at again each day. */
+    "CREATE TABLE retain_later(event_id INTEGER PRIMARY KEY, due_ms INTEGER NOT NULL) STRICT;";
+
+static const char *const migrations[] = { version_1 };
+
+int
+gan_db_version(void)
+{
+	return (int)GAN_COUNT(migrations);
+}
+
+static int
+migrate_steps(struct gan_db *db, int64_t from)
+{
+	char text[96];
+	int rc = GAN_OK;
+
+	for (size_t v = (size_t)from; rc == GAN_OK && v < GAN_COUNT(migrations); v++)
+		rc = gan_db_exec(db, migrations[v]);
+	if (rc < 0)
+		return rc;
+	(void)snprintf(text, sizeof(text), "PRAGMA application_id=%d; PRAGMA user_version=%d",
+	    GAN_DB_APPLICATION, gan_db_version());
+	rc = gan_db_exec(db, text);
+	return rc < 0 ? rc : gan_db_exec(db, "COMMIT");
+}
+
+int
+gan_db_migrate(struct gan_db *db, struct gan_err *err)
+{
+	int64_t from = 0;
+	int rc = gan_db_pragma(db, "PRAGMA user_version", &from);
+
+	if (rc == GAN_OK && from == gan_db_version())
+		return GAN_OK;
+	if (rc == GAN_OK)
+		rc = gan_db_exec(db, "BEGIN IMMEDIATE");
+	if (rc == GAN_OK)
+		rc = migrate_steps(db, from);
+	if (rc < 0) {
+		gan_db_rollback(db);
+		return gan_err_set(err, db->why.code, "%s: bringing the tables to version %d: %s",
+		    db->path == NULL ? "memory" : db->path, gan_db_version(), db->why.msg);
+	}
+	return GAN_OK;
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/* settle.c - the end of a claim: attempt, state, lane and effect in one COMMIT. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/store_priv.h"
+
+struct settle_job {
+	struct gan_job job;
+	struct gan_settle st;
+	struct gan_attempt attempt;
+	gan_done_fn cb;
+	void *arg;
+};
+
+static int
+attempt_put(struct gan_store *s, int64_t delivery, const struct gan_attempt *a)
+{
+	int64_t id = gan_id_next(s->txn.last_attempt, a->ended_ms);
+
+	s->txn.last_attempt = id;
+	return gan_run(s->db, GAN_SQL_ATTEMPT_PUT, GAN_I(id), GAN_I(delivery), GAN_I(a->started_ms),
+	    GAN_I(a->ended_ms), GAN_T(a->request), GAN_I0(a->status),
+	    GAN_T(a->verdict == NULL ? "" : a->verdict), GAN_T(a->error), GAN_T(a->response_head),
+	    a->response == NULL ? GAN_NULL : GAN_B(a->response, a->response_len),
+	    GAN_I(a->response_cut));
+}
+
+static int
+tried_put(struct gan_store *s, const struct gan_settle *st)
+{
+	const struct gan_attempt *a = st->attempt;
+	const char *error = a == NULL ? NULL : a->error;
+
+	if (a == NULL && st->reason == NULL)
+		return GAN_OK;
+	if (error == NULL && st->state != GAN_DLV_DELIVERED)
+		error = st->reason;
+	return gan_run(s->db, GAN_SQL_DLV_TRIED, GAN_I(st->delivery_id),
+	    GAN_I0(a == NULL ? 0 : a->status), GAN_T(error), GAN_I(st->now_ms));
+}
+
+static int
+lane_after(struct gan_store *s, const struct gan_dlv *d, int64_t now_ms)
+{
+	return gan_lane_arm(s, d->lane_id, !gan_dlv_is_open(d, d->state), true, now_ms);
+}
+
+static const char *
+kind_of(int state)
+{
+	return state == GAN_DLV_UNKNOWN ? "unknown" : state == GAN_DLV_DEAD ? "dead" : NULL;
+}
+
+static int
+settle_it(struct gan_store *s, const struct gan_settle *st, struct gan_dlv *d)
+{
+	int rc;
+
+	if (!(st->state == GAN_DLV_WAITING && st->uncounted)) {
+		d->attempts++;
+		if (d->first_sent_ms == 0)
+			d->first_sent_ms =
+			    st->attempt != NULL ? st->attempt->started_ms : st->now_ms;
+	}
+	if (st->state == GAN_DLV_WAITING)
+		d->next_ms = st->next_ms;
+	d->maybe_sent = d->maybe_sent || st->maybe_sent;
+	rc = tried_put(s, st);
+	if (rc == GAN_OK && st->state == GAN_DLV_DELIVERED && st->response != NULL)
+		rc = gan_run(s->db, GAN_SQL_RESPONSE_PUT, GAN_I(d->id), GAN_T(st->response));
+	if (rc == GAN_OK)
+		rc = gan_dlv_move(
+		    s, d, (int)st->state, st->reason, kind_of((int)st->state), st->now_ms);
+	return rc < 0 ? rc : lane_after(s, d, st->now_ms);
+}
+
+static int
+settle_run(struct gan_store *s, struct gan_job *job)
+{
+	struct settle_job *j = (struct settle_job *)job;
+	struct gan_dlv d GAN_AUTO(gan_dlv_fini) = { .id = 0 };
+	int rc = gan_dlv_load(s, j->st.delivery_id, &d);
+
+	job->rc = GAN_OK;
+	if (rc == GAN_ENOENT) {
+		job->rc = GAN_ENOENT;
+		return GAN_OK;
+	}
+	/* Kept in any case: for a lost lease it is what tells a person what happened. */
+	if (rc == GAN_OK && j->st.attempt != NULL)
+		rc = attempt_put(s, d.id, j->st.attempt);
+	if (rc < 0)
+		return rc;
+	if (d.state != GAN_DLV_SENDING) {
+		job->rc = GAN_ESTATE;
+		return GAN_OK;
+	}
+	return settle_it(s, &j->st, &d);
+}
+
+static void
+settle_done(struct gan_job *job)
+{
+	struct settle_job *j = (struct settle_job *)job;
+
+	if (j->cb != NULL)
+		j->cb(j->arg, job->rc);
+}
+
+static const struct gan_job_ops settle_ops = { GAN_JOB_SETTLE, settle_run, settle_done, NULL,
+	NULL };
+
+static void
+settle_pack(struct gan_pack *p, const struct gan_settle *from, struct gan_settle *ret,
+    struct gan_attempt *ret_attempt)
+{
+	const struct gan_attempt *a = from->attempt;
+
+	*ret = *from;
+	ret->reason = gan_pack_str(p, from->reason);
+	ret->response = gan_pack_str(p, from->response);
+	ret->attempt = NULL;
+	if (a == NULL)
+		return;
+	*ret_attempt = *a;
+	ret_attempt->request = gan_pack_str(p, a->request);
+	ret_attempt->verdict = gan_pack_str(p, a->verdict);
+	ret_attempt->error = gan_pack_str(p, a->error);
+	ret_attempt->response_head = gan_pack_str(p, a->response_head);
+	ret_attempt->response =
+	    a->response == NULL ? NULL : gan_pack_mem(p, a->response, a->response_len);
+	ret->attempt = ret_attempt;
+}
+
+int
+gan_store_settle(struct gan_store *s, const struct gan_settle *st, gan_done_fn cb, void *arg)
+{
+	struct gan_pack p = { NULL, 0 };
+	struct gan_attempt no_attempt;
+	struct gan_settle ignored;
+	struct settle_job *j;
+	struct gan_job *job;
+	int rc;
+
+	if (st->state != GAN_DLV_WAITING && st->state != GAN_DLV_DELIVERED &&
+	    st->state != GAN_DLV_UNKNOWN && st->state != GAN_DLV_DEAD)
+		return GAN_EINVAL;
+	settle_pack(&p, st, &ignored, &no_attempt);
+	j = gan_store_job_new(sizeof(*j) + p.size, &settle_ops);
+	if (j == NULL)
+		return GAN_ENOMEM;
+	p.at = (char *)(j + 1);
+	settle_pack(&p, st, &j->st, &j->attempt);
+	j->cb = cb;
+	j->arg = arg;
+	j->job.bytes = p.size;
+	job = &j->job;
+	rc = gan_store_job_post(s, job);
+	if (rc < 0)
+		gan_store_job_free(&job);
+	return rc;
+}
+
+/* ---- nobody settles it any more ---------------------------------------------------- */
+
+int
+gan_lease_lost(struct gan_store *s, int64_t delivery, const char *reason, int64_t now_ms)
+{
+	struct gan_dlv d GAN_AUTO(gan_dlv_fini) = { .id = 0 };
+	struct gan_attempt a = {
+		.started_ms = now_ms, .ended_ms = now_ms, .verdict = "unknown", .error = reason
+	};
+	struct gan_settle st = { .delivery_id = delivery,
+		.state = GAN_DLV_UNKNOWN,
+		.maybe_sent = true,
+		.reason = reason,
+		.attempt = &a,
+		.now_ms = now_ms };
+	int rc = gan_dlv_load(s, delivery, &d);
+
+	if (rc == GAN_OK)
+		rc = attempt_put(s, delivery, &a);
+	return rc < 0 ? rc : settle_it(s, &st, &d);
+}
+
+/* At open: leases are void. In one transaction, as many as were in flight. */
+int
+gan_recover(struct gan_store *s, int64_t now_ms)
+{
+	int64_t head = 0;
+	sqlite3_stmt *st;
+	int rc = gan_db_run_vals(s->db, GAN_SQL_BEGIN, NULL, 0);
+
+	gan_txn_begin(s);
+	while (rc == GAN_OK) {
+		st = s->db->st[GAN_SQL_LANE_ANY_LEASED];
+		rc = gan_db_step(s->db, st);
+		head = rc > 0 ? sqlite3_column_int64(st, 1) : 0;
+		gan_db_rewind(&st);
+		if (rc <= 0)
+			break;
+		rc = gan_lease_lost(s, head, "the gateway stopped while sending", now_ms);
+	}
+	if (rc == GAN_OK)
+		rc = gan_counters_flush(s);
+	if (rc == GAN_OK)
+		rc = gan_db_run_vals(s->db, GAN_SQL_COMMIT, NULL, 0);
+	if (rc == GAN_OK)
+		gan_txn_apply(s);
+	else
+		gan_db_rollback(s->db);
+	return rc;
+}

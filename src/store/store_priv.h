@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * store_priv.h - what the files of store/ share: the store, its jobs, and the
+ * effects of a group of jobs on memory.
+ *
+ * A job is made on the loop thread, run on the store thread inside a
+ * transaction that it shares with others, and finished on the loop thread
+ * after the COMMIT.  run() may be called again after a rollback, so it starts
+ * by forgetting what an earlier run left in the job.  Whatever it wants to
+ * change in memory goes into s->txn and takes effect only after the COMMIT.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/buf.h"
+#include "base/hmac.h"
+#include "base/id.h"
+#include "base/mem.h"
+#include "store/db.h"
+#include "store/dedupe.h"
+#include "store/store.h"
+
+enum gan_job_class {
+	GAN_JOB_INGEST,
+	GAN_JOB_SETTLE,
+	GAN_JOB_MAP,
+	GAN_JOB_CLAIM,
+	GAN_JOB_FEED,    /* unmapped and single events */
+	GAN_JOB_COMMAND, /* people, and small writes of the program itself */
+	GAN_JOB_RING,    /* quarantine: may be refused soon */
+	GAN_JOB_QUERY,   /* reads in slices, outside of any transaction */
+	GAN_JOB_NCLASS,
+};
+
+struct gan_job;
+
+struct gan_job_ops {
+	enum gan_job_class class;
+	/*
+	 * Returns 0 with the verdict in job->rc; negative when the database failed: then
+	 * everything of the group is rolled back and the jobs run again one by one.  Of a query:
+	 * 1 when it wants another slice.
+	 */
+	int (*run)(struct gan_store *s, struct gan_job *job);
+	void (*done)(struct gan_job *job); /* on the loop; may be NULL */
+	void (*fini)(struct gan_job *job); /* release what the job owns; may be NULL */
+	/* On the store thread: the store ends, let go of its connection; may be NULL. */
+	void (*cancel)(struct gan_job *job);
+};
+
+struct gan_job {
+	struct gan_job *next;
+	const struct gan_job_ops *ops;
+	size_t bytes; /* counted against the limit of its queue */
+	int rc;
+	bool sync; /* a blocking call waits for it */
+	bool finished;
+};
+
+#define GAN_GROUP_INGEST 1024 /* ingest jobs in one COMMIT */
+#define GAN_GROUP_MAP 128
+#define GAN_GROUP_DUE 16
+
+/* What a group does to memory, applied after its COMMIT, forgotten at a rollback. */
+struct gan_txn {
+	int64_t events[GAN_EVENT_NSTATES];
+	int64_t deliveries[GAN_DLV_NSTATES];
+	int64_t duplicates, attention, quarantined;
+	int64_t last_event, last_delivery, last_attempt, last_quarantine, last_audit;
+	int64_t map_cursor, quarantine_bytes;
+	bool new_events;
+	size_t nseen;
+	struct gan_dedupe_entry seen[GAN_GROUP_INGEST];
+	int64_t seen_ms;
+	size_t ntopics;
+	struct gan_topic_count topics[GAN_GROUP_MAP];
+	size_t ndue; /* more than GAN_GROUP_DUE: any */
+	char due[GAN_GROUP_DUE][64];
+};
+
+struct gan_queue {
+	struct gan_job *head, **tail;
+};
+
+struct gan_store {
+	/* Set at open. */
+	uv_loop_t *loop;
+	uv_async_t async;
+	pthread_t thread;
+	void (*on_fatal)(void *arg, const struct gan_err *err);
+	void *fatal_arg;
+
+	/* The loop's own. */
+	void (*on_events)(void *arg);
+	void *events_arg;
+	void (*on_due)(void *arg, const char *connector);
+	void *due_arg;
+	void (*on_closed)(void *arg);
+	void *closed_arg;
+	bool closing, joined, fatal_told;
+	unsigned works; /* in libuv's thread pool */
+
+	/* Shared, under lock. */
+	pthread_mutex_t lock;
+	pthread_cond_t wake, synced;
+	struct gan_queue in[GAN_JOB_NCLASS];
+	size_t depth[GAN_JOB_NCLASS]; /* accepted and not finished */
+	size_t bytes[GAN_JOB_NCLASS];
+	struct gan_queue out;
+	bool tell_events, stop, ended, fatal, tuned;
+	size_t ntell_due;
+	char tell_due[GAN_GROUP_DUE][64];
+	struct gan_store_options opt; /* path and callbacks are not used */
+	struct gan_store_counts counts;
+
+	/* The store thread's own. */
+	struct gan_db *db;
+	struct gan_queue mine[GAN_JOB_NCLASS];
+	struct gan_queue ran;
+	struct {
+		int class;
+		unsigned used;
+	} turn;            /* of the classes that share what ingest leaves */
+	int64_t commit_us; /* of a COMMIT, smoothed */
+	struct gan_txn txn;
+	struct gan_store_counts now; /* published as counts after each COMMIT */
+	bool topics_changed;
+	struct gan_window *window;
+	int64_t last_event, last_delivery, last_attempt, last_quarantine, last_audit, last_log;
+	int64_t map_cursor; /* everything up to here is mapped */
+	int64_t quarantine_bytes;
+	int64_t space_checked_ms, min_free;
+	bool low_space; /* refuse ingest without trying */
+	struct gan_store_options keep;
+	struct {
+		unsigned step; /* which walk */
+		int64_t next_ms;
+		int64_t last_slice_ms;
+		int64_t later_from;
+		int64_t unmapped; /* the first event that is not mapped */
+		bool active;
+	} retain;
+};
+
+/* ---- jobs: store.c ------------------------------------------------------- */
+
+/* size bytes, zeroed, beginning with a struct gan_job. NULL without memory. */
+void *gan_store_job_new(size_t size, const struct gan_job_ops *ops);
+void gan_store_job_free(struct gan_job **jp);
+
+/* Take the job over; GAN_EBUSY, GAN_EGONE or GAN_EIO: it is the caller's still. */
+GAN_MUST_CHECK int gan_store_job_post(struct gan_store *s, struct gan_job *job);
+
+/* Post and wait on the loop thread; the job stays the caller's. */
+GAN_MUST_CHECK int gan_store_job_wait(struct gan_store *s, struct gan_job *job);
+
+/* ---- packing arguments into one block: pack.c ------------------------------ */
+
+/*
+ * Used twice by the same function: first with at NULL to count, then with
+ * memory of that size to copy.  Every piece is aligned for pointers.
+ */
+struct gan_pack {
+	char *at;
+	size_t size;
+};
+const char *gan_pack_str(struct gan_pack *p, const char *s);
+void *gan_pack_mem(struct gan_pack *p, const void *mem, size_t n);
+
+/* ---- thread parts ---------------------------------------------------------- */
+
+void *gan_group_thread(void *arg);           /* group.c */
+int gan_counters_load(struct gan_store *s);  /* counters.c */
+int gan_counters_flush(struct gan_store *s); /* into the transaction */
+int gan_counters_seen(struct gan_store *s);  /* the dedupe log row of the group */
+int gan_window_load(struct gan_store *s);
+void gan_txn_begin(struct gan_store *s);
+void gan_txn_apply(struct gan_store *s);
+void gan_txn_due(struct gan_store *s, const char *connector);
+void gan_txn_ignored(struct gan_store *s, const char *source, const char *topic);
+int gan_mark_get(struct gan_store *s, const char *name, int64_t *ret);
+int gan_mark_set(struct gan_store *s, const char *name, int64_t value);
+void gan_space_check(struct gan_store *s, bool force); /* counters.c */
+int gan_space_tune(struct gan_store *s);
+
+int gan_lease_lost(
+    struct gan_store *s, int64_t delivery, const char *reason, int64_t now_ms); /* settle.c */
+int gan_recover(struct gan_store *s, int64_t now_ms);                           /* settle.c */
+int gan_retain_slice(struct gan_store *s, int64_t now_ms, int64_t end_us);      /* retention.c */
+
+/* ---- one delivery, loaded: dlv.c ------------------------------------------- */
+
+struct gan_dlv {
+	int64_t id, event_id, lane_id; /* lane_id 0: closed */
+	int64_t next_ms, created_ms, first_sent_ms, valid_until_ms;
+	int64_t attempts;
+	int state, on_unknown, on_dead;
+	bool maybe_sent, held, replay;
+	char *rule, *connector, *operation, *key, *effect;
+};
+
+/* GAN_OK, GAN_ENOENT, or a failure. */
+GAN_MUST_CHECK int gan_dlv_load(struct gan_store *s, int64_t id, struct gan_dlv *ret);
+void gan_dlv_fini(struct gan_dlv *d); /* also a GAN_AUTO handler */
+
+/*
+ * The one way to another state: checks the move, writes the row, keeps
+ * counters and attention, wakes those who wait for the effect.  d carries the
+ * new values of next_ms, attempts, maybe_sent and the like.  The lane is the
+ * caller's: gan_lane_arm() afterwards.  kind: of the attention item, or NULL.
+ */
+GAN_MUST_CHECK int gan_dlv_move(struct gan_store *s, struct gan_dlv *d, int to, const char *reason,
+    const char *kind, int64_t now_ms);
+
+/* Does a delivery in this state keep its place in the lane? */
+bool gan_dlv_is_open(const struct gan_dlv *d, int state);
+
+/* ---- lanes.c ----------------------------------------------------------------- */
+
+/* Join the lane of (connector, key), or open one; *ret_lane is its id. */
+GAN_MUST_CHECK int gan_lane_join(struct gan_store *s, const char *connector, const char *key,
+    int64_t delivery_id, int64_t next_ms, int64_t *ret_lane);
+
+/*
+ * Find the head again, make the lane due, block it, or end it.  left: how many
+ * of its deliveries closed; ended: its lease is over.  A lane whose lease runs
+ * on keeps its head.
+ */
+GAN_MUST_CHECK int gan_lane_arm(
+    struct gan_store *s, int64_t lane_id, int left, bool ended, int64_t now_ms);
+
+/* ---- effects.c --------------------------------------------------------------- */
+
+/* after: the effects to wait for, each with its NUL. */
+enum gan_effect_verdict {
+	GAN_EFFECT_GO,       /* it is this delivery's, or nobody's business */
+	GAN_EFFECT_DONE,     /* delivered already with an equal body */
+	GAN_EFFECT_WAIT,     /* someone else's, or `after` is not fulfilled */
+	GAN_EFFECT_CONFLICT, /* another body */
+};
+GAN_MUST_CHECK int gan_effect_ask(struct gan_store *s, const struct gan_dlv *d, const char *body,
+    size_t body_len, const struct gan_bytes *after, int64_t now_ms, struct gan_buf *why);
+GAN_MUST_CHECK int gan_effect_done(struct gan_store *s, const struct gan_dlv *d, int64_t now_ms);
+GAN_MUST_CHECK int gan_effect_wake(struct gan_store *s, const char *effect, int64_t now_ms);
+GAN_MUST_CHECK int gan_effect_unwait(
+    struct gan_store *s, const struct gan_dlv *d, const struct gan_bytes *after);
+
+/* ---- compact.c ---------------------------------------------------------------- */
+
+/*
+ * JSON without white space, numbers as they are written; with sort, members in
+ * byte order of their names.  GAN_EPARSE when it is none.
+ */
+GAN_MUST_CHECK int gan_json_compact(const char *text, size_t len, bool sort, struct gan_buf *out);
+
+/* ---- shape.c: the objects of design section 11 ---------------------------------- */
+
+GAN_MUST_CHECK int gan_shape_event(struct gan_store *s, sqlite3_stmt *row, bool bodies,
+    int64_t only_delivery, const char *only_key, const char *only_effect, struct gan_buf *out);
+GAN_MUST_CHECK int gan_shape_event_id(struct gan_store *s, int64_t id, const char *source,
+    bool bodies, int64_t only_delivery, const char *only_key, const char *only_effect,
+    struct gan_buf *out);
+GAN_MUST_CHECK int gan_shape_delivery(
+    struct gan_store *s, sqlite3_stmt *row, bool bodies, bool with_event, struct gan_buf *out);
+GAN_MUST_CHECK int gan_shape_delivery_id(struct gan_store *s, int64_t id, struct gan_buf *out);
+GAN_MUST_CHECK int gan_shape_attention(struct gan_store *s, int64_t id, const char *what,
+    const char *kind, int64_t since_ms, const struct gan_query *filter, struct gan_buf *out);
+GAN_MUST_CHECK int gan_shape_lane(struct gan_store *s, sqlite3_stmt *row, struct gan_buf *out);
+
+void gan_json_str(
+    struct gan_buf *b, const char *name, const char *text);          /* "name":"text", or null */
+void gan_json_time(struct gan_buf *b, const char *name, int64_t ms); /* 0: null */
+void gan_json_id(struct gan_buf *b, const char *name, enum gan_id_kind kind, int64_t id);

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rule_files.c - the files that a rule set is made of: found in the rules
+ * folder, named by rules, packed into one blob and taken out of it again.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "mapping/frame.h"
+#include "mapping/rules_priv.h"
+
+static const char magic[] = "gantry-rules-1";
+
+static void
+file_free(struct gan_rule_file **fp)
+{
+	struct gan_rule_file *f = gan_steal(fp);
+
+	if (f == NULL)
+		return;
+	free(f->name);
+	free(f->data);
+	free(f->table);
+	free(f);
+}
+
+void
+gan_rule_files_fini(struct gan_rule_files *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		file_free(&f->items[i]);
+	free(f->items);
+	memset(f, 0, sizeof(*f));
+}
+
+/* Takes data over, also on failure. */
+static struct gan_rule_file *
+add(struct gan_rule_files *f, const char *name, size_t name_len, char *data, size_t len, bool rule)
+{
+	GAN_AUTO(file_free) struct gan_rule_file *file = calloc(1, sizeof(*file));
+
+	if (file == NULL) {
+		free(data);
+		return NULL;
+	}
+	file->data = data;
+	file->len = len;
+	file->rule = rule;
+	file->name = gan_memdup(name, name_len);
+	if (f->n == f->cap) {
+		size_t cap = f->cap == 0 ? 16 : f->cap * 2;
+		struct gan_rule_file **items = realloc(f->items, cap * sizeof(*items));
+
+		if (items == NULL)
+			return NULL;
+		f->items = items;
+		f->cap = cap;
+	}
+	if (file->name == NULL || data == NULL)
+		return NULL;
+	f->items[f->n++] = gan_steal(&file);
+	return f->items[f->n - 1];
+}
+
+static int
+wanted(const struct dirent *e)
+{
+	size_t n = strlen(e->d_name);
+
+	return e->d_name[0] != '.' && n > 5 &&
+	       (strcmp(e->d_name + n - 5, ".yaml") == 0 || strcmp(e->d_name + n - 4, ".yml") == 0);
+}
+
+static int
+by_bytes(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static void
+names_free(struct dirent **names, int n)
+{
+	for (int i = 0; i < n; i++)
+		free(names[i]);
+	free(names);
+}
+
+/* "rules.d" for people: what the folder is called inside the folder of gantry.yaml. */
+static const char *
+folder_name(const struct gan_config *conf)
+{
+	size_t n = strlen(conf->dir);
+	const char *rules = conf->mapping.rules, *slash = strrchr(rules, '/');
+
+	if (strncmp(rules, conf->dir, n) == 0 && rules[n] == '/')
+		return rules + n + 1;
+	return slash != NULL ? slash + 1 : rules;
+}
+
+static int
+read_rule(
+    struct gan_rule_files *f, const struct gan_config *conf, const char *name, struct gan_diags *d)
+{
+	GAN_AUTO(gan_str_free) char *path = gan_path_join(conf->mapping.rules, name);
+	GAN_AUTO(gan_str_free) char *shown = gan_asprintf("%s/%s", folder_name(conf), name);
+	struct gan_err err = { 0 };
+	struct stat st;
+	char *data = NULL;
+	size_t len = 0;
+
+	if (path == NULL || shown == NULL)
+		return GAN_ENOMEM;
+	if (stat(path, &st) < 0) {
+		gan_diag_file(d, GAN_DIAG_ERROR, shown, "cannot be read: %s", strerror(errno));
+		return GAN_OK;
+	}
+	if (!S_ISREG(st.st_mode))
+		return GAN_OK;
+	if (strcmp(name + strlen(name) - 4, ".yml") == 0) {
+		gan_diag_file(
+		    d, GAN_DIAG_WARNING, shown, "not read: the names of rule files end in .yaml");
+		return GAN_OK;
+	}
+	int rc = gan_file_read(path, GAN_RULE_FILE_MAX, &data, &len, &err);
+	if (rc == GAN_ENOMEM)
+		return rc;
+	if (rc == GAN_ELIMIT)
+		gan_diag_file(d, GAN_DIAG_ERROR, shown, "larger than 1MiB");
+	else if (rc < 0)
+		gan_diag_file(d, GAN_DIAG_ERROR, shown, "%s", err.msg);
+	if (rc < 0)
+		return GAN_OK;
+	return add(f, shown, strlen(shown), data, len, true) != NULL ? GAN_OK : GAN_ENOMEM;
+}
+
+int
+gan_rule_files_scan(struct gan_rule_files *f, const struct gan_config *conf, struct gan_diags *d)
+{
+	struct dirent **names = NULL;
+	int n, rc = GAN_OK;
+
+	f->dir = conf->dir;
+	n = scandir(conf->mapping.rules, &names, wanted, by_bytes);
+	if (n < 0) {
+		gan_diag_file(d, GAN_DIAG_ERROR, conf->mapping.rules,
+		    "the rules folder cannot be read: %s; create it or change mapping.rules",
+		    strerror(errno));
+		return GAN_OK;
+	}
+	if (n > GAN_RULE_FILES_MAX)
+		gan_diag_file(d, GAN_DIAG_ERROR, folder_name(conf), "more than %d rule files",
+		    GAN_RULE_FILES_MAX);
+	else
+		for (int i = 0; i < n && rc == GAN_OK; i++)
+			rc = read_rule(f, conf, names[i]->d_name, d);
+	names_free(names, n);
+	return rc;
+}
+
+/* A relative path without "..": where it leads to is looked at by stays_inside(). */
+static int
+check_name(const char *name, struct gan_err *err)
+{
+	if (name[0] == '/')
+		return gan_err_set(err, GAN_EINVAL,
+		    "'%s' is absolute; paths in a rule start at the folder of gantry.yaml", name);
+	for (const char *p = name; p != NULL; p = strchr(p, '/')) {
+		p += *p == '/';
+		size_t n = strcspn(p, "/");
+
+		if (n == 0 || (n == 1 && p[0] == '.') || (n == 2 && p[0] == '.' && p[1] == '.'))
+			return gan_err_set(err, GAN_EINVAL,
+			    "'%s' is not a plain path inside the folder of gantry.yaml", name);
+	}
+	return GAN_OK;
+}
+
+/* Symbolic links may lead about, but not out. */
+static int
+stays_inside(const char *dir, const char *path, const char *name, struct gan_err *err)
+{
+	char *top = realpath(dir, NULL), *real = realpath(path, NULL);
+	size_t n = top != NULL ? strlen(top) : 0;
+	int rc = GAN_OK;
+
+	if (n == 1)
+		n = 0; /* "/" */
+	if (real == NULL || top == NULL)
+		rc = errno == ENOENT ? gan_err_set(err, GAN_ENOENT, "there is no file '%s'", name)
+				     : gan_err_errno(err, GAN_EIO, "'%s' cannot be read", name);
+	else if (strncmp(real, top, n) != 0 || real[n] != '/')
+		rc = gan_err_set(
+		    err, GAN_EPERM, "'%s' leads out of the folder of gantry.yaml", name);
+	free(top);
+	free(real);
+	return rc;
+}
+
+int
+gan_rule_files_get(struct gan_rule_files *f, const char *name, size_t max,
+    struct gan_rule_file **ret_file, struct gan_err *err)
+{
+	char *data = NULL;
+	size_t len = 0;
+	int rc = check_name(name, err);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < f->n; i++) {
+		if (strcmp(f->items[i]->name, name) == 0) {
+			*ret_file = f->items[i];
+			return GAN_OK;
+		}
+	}
+	if (f->dir == NULL)
+		return gan_err_set(err, GAN_ENOENT, "the packed rules hold no file '%s'", name);
+	GAN_AUTO(gan_str_free) char *path = gan_path_join(f->dir, name);
+	if (path == NULL)
+		return gan_err_set(err, GAN_ENOMEM, "out of memory");
+	rc = stays_inside(f->dir, path, name, err);
+	if (rc < 0)
+		return rc;
+	rc = gan_file_read(path, max, &data, &len, err);
+	if (rc == GAN_ELIMIT)
+		return gan_err_set(err, rc, "'%s' is larger than %zu MiB", name, max >> 20);
+	if (rc < 0)
+		return rc;
+	struct gan_rule_file *file = add(f, name, strlen(name), data, len, false);
+	if (file == NULL)
+		return gan_err_set(err, GAN_ENOMEM, "out of memory");
+	*ret_file = file;
+	return GAN_OK;
+}
+
+int
+gan_rule_files_pack(const struct gan_rule_files *f, struct gan_buf *out)
+{
+	gan_frame_text(out, magic);
+	gan_buf_u32(out, (uint32_t)f->n);
+	for (size_t i = 0; i < f->n; i++) {
+		gan_buf_u32(out, f->items[i]->rule);
+		gan_frame_text(out, f->items[i]->name);
+		gan_frame_bytes(out, f->items[i]->data, f->items[i]->len);
+	}
+	return out->failed ? GAN_ENOMEM : GAN_OK;
+}
+
+int
+gan_rule_files_unpack(struct gan_rule_files *f, const void *blob, size_t len, struct gan_err *err)
+{
+	struct gan_frame_in in = { .p = blob, .left = len };
+	const char *head = gan_frame_str(&in, NULL);
+	uint32_t n = gan_frame_u32(&in);
+
+	if (in.bad || !gan_streq(head, magic))
+		return gan_err_set(err, GAN_EPARSE, "this is no packed rule set");
+	for (uint32_t i = 0; i < n && !in.bad; i++) {
+		size_t name_len, data_len;
+		bool rule = gan_frame_u32(&in) != 0;
+		const char *name = gan_frame_str(&in, &name_len);
+		const char *data = gan_frame_str(&in, &data_len);
+
+		if (name == NULL || data == NULL)
+			break;
+		if (add(f, name, name_len, gan_memdup(data, data_len), data_len, rule) == NULL)
+			return gan_err_set(err, GAN_ENOMEM, "out of memory");
+	}
+	if (in.bad || f->n != n || in.left != 0)
+		return gan_err_set(err, GAN_EPARSE, "the packed rule set is damaged");
+	return GAN_OK;
+}

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * worker.c - a mapping worker process: limits itself, then reads frames and
+ * answers them, one after the other, until the pipe ends.
+ *
+ * Nothing here guards against a program that runs for ever or eats all
+ * memory: the limits end the process, and the pool starts another one.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "mapping/pool.h"
+#include "mapping/worker.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+
+enum {
+	PROGRESS_FD = 3,
+	READ_SIZE = 64 << 10,
+	FLUSH_AT = 256 << 10, /* results are kept until the event is done, or this much */
+	KEEP = 2 << 20,       /* bytes of buffer kept between frames */
+	OOM_SCORE = 500,
+	CPU_SLACK_S = 10, /* beyond the deadline, which the pool keeps better */
+};
+
+struct worker {
+	int64_t timeout_ms;
+	enum gan_numbers numbers;
+	struct gan_jq_program **programs; /* by id */
+	size_t nprograms;
+	struct gan_buf in, out;
+	struct gan_progress *progress, no_progress;
+	int64_t cpu_limit_s;
+	bool greeted;
+};
+
+static void
+limit(int what, rlim_t value)
+{
+	const struct rlimit l = { .rlim_cur = value, .rlim_max = value };
+
+	(void)setrlimit((__rlimit_resource_t)what, &l);
+}
+
+/* Best effort: as root, or in a container, some of these are refused or without effect. */
+static void
+set_limits(int64_t memory)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	char text[16];
+
+	if (fd >= 0) {
+		int n = snprintf(text, sizeof(text), "%d", OOM_SCORE);
+
+		if (write(fd, text, (size_t)n) < 0)
+			errno = 0;
+		(void)close(fd);
+	}
+	tzset(); /* reads the zone while files can still be opened */
+	(void)close_range(PROGRESS_FD, ~0U, 0);
+#ifndef SANITIZED
+	limit(RLIMIT_AS, (rlim_t)memory);
+#else
+	(void)memory;
+#endif
+	limit(RLIMIT_CORE, 0);
+	limit(RLIMIT_NPROC, 0);
+	limit(RLIMIT_NOFILE, PROGRESS_FD);
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+static void
+map_progress(struct worker *w)
+{
+	void *p =
+	    mmap(NULL, sizeof(*w->progress), PROT_READ | PROT_WRITE, MAP_SHARED, PROGRESS_FD, 0);
+
+	w->progress = p == MAP_FAILED ? &w->no_progress : p;
+}
+
+/* Move the limit on processor time ahead of what was used; it cannot be per event. */
+static void
+extend_cpu(struct worker *w)
+{
+	struct timespec used;
+	struct rlimit l = { .rlim_max = RLIM_INFINITY };
+	int64_t budget_s = w->timeout_ms / 1000 + CPU_SLACK_S;
+
+	if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) < 0 ||
+	    used.tv_sec + budget_s <= w->cpu_limit_s)
+		return;
+	w->cpu_limit_s = used.tv_sec + 2 * budget_s;
+	l.rlim_cur = (rlim_t)w->cpu_limit_s;
+	(void)setrlimit(RLIMIT_CPU, &l);
+}
+
+static void
+flush(struct worker *w)
+{
+	size_t done = 0;
+
+	if (w->out.failed)
+		_exit(GAN_EXIT_NOMEM);
+	while (done < w->out.len) {
+		ssize_t n = write(STDOUT_FILENO, w->out.data + done, w->out.len - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			_exit(0); /* the pool is gone */
+		done += (size_t)n;
+	}
+	gan_buf_clear(&w->out);
+}
+
+static void
+on_options(struct worker *w, struct gan_frame_in *in)
+{
+	int64_t memory = gan_frame_i64(in);
+
+	w->timeout_ms = gan_frame_i64(in);
+	w->numbers = (enum gan_numbers)gan_frame_u32(in);
+	if (in->bad || w->greeted)
+		_exit(2);
+	set_limits(memory);
+	w->greeted = true;
+	gan_frame_end(&w->out, gan_frame_begin(&w->out, GAN_FRAME_HELLO));
+}
+
+static struct gan_jq_program *
+program_of(struct worker *w, uint32_t id)
+{
+	return id < w->nprograms ? w->programs[id] : NULL;
+}
+
+static void
+drop(struct worker *w, uint32_t id)
+{
+	if (id < w->nprograms)
+		gan_jq_program_free(&w->programs[id]);
+}
+
+static void
+keep(struct worker *w, uint32_t id, struct gan_jq_program *p)
+{
+	if (id >= w->nprograms) {
+		size_t n = (size_t)id + 64;
+		struct gan_jq_program **all = realloc(w->programs, n * sizeof(*all));
+
+		if (all == NULL)
+			_exit(GAN_EXIT_NOMEM);
+		memset(all + w->nprograms, 0, (n - w->nprograms) * sizeof(*all));
+		w->programs = all;
+		w->nprograms = n;
+	}
+	drop(w, id);
+	w->programs[id] = p;
+}
+
+static void
+on_program(struct worker *w, struct gan_frame_in *in)
+{
+	GAN_AUTO(gan_buf_fini) struct gan_buf findings = { 0 };
+	uint32_t id = gan_frame_u32(in), n = 0;
+
+	w->progress->program = id;
+	struct gan_jq_program *p = gan_jq_compile(in, &findings, &n);
+	w->progress->program = 0;
+	if (p == NULL || id > UINT16_MAX * 16)
+		_exit(2);
+	keep(w, id, p);
+	size_t at = gan_frame_begin(&w->out, GAN_FRAME_COMPILED);
+	gan_buf_u32(&w->out, id);
+	gan_buf_u32(&w->out, n);
+	if (n > 0)
+		gan_buf_put(&w->out, findings.data, findings.len);
+	gan_frame_end(&w->out, at);
+}
+
+static void
+run_one(struct worker *w, uint32_t id, const struct gan_jq_event *ev, const struct gan_buf *why)
+{
+	static const char unknown[] = "internal: this rule was not given to the worker";
+	struct gan_jq_program *p = program_of(w, id);
+
+	if (ev == NULL)
+		gan_jq_put_reject(&w->out, why->data, why->len);
+	else if (p == NULL)
+		gan_jq_put_reject(&w->out, unknown, sizeof(unknown) - 1);
+	else
+		gan_jq_run(p, ev, &w->out);
+}
+
+static void
+on_event(struct worker *w, struct gan_frame_in *in)
+{
+	GAN_AUTO(gan_buf_fini) struct gan_buf why = { 0 };
+	size_t len, meta_len;
+	uint32_t seq = gan_frame_u32(in);
+	const char *meta = gan_frame_str(in, &meta_len), *body = gan_frame_str(in, &len);
+	uint32_t n = gan_frame_u32(in);
+
+	if (in->bad || meta == NULL || body == NULL)
+		_exit(2);
+	w->progress->index = 0;
+	w->progress->seq = seq;
+	struct gan_jq_event *ev = gan_jq_event_new(body, len, meta, meta_len, w->numbers, &why);
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t id = gan_frame_u32(in);
+
+		w->progress->index = i;
+		size_t at = gan_frame_begin(&w->out, GAN_FRAME_RESULT);
+		gan_buf_u32(&w->out, seq);
+		gan_buf_u32(&w->out, i);
+		run_one(w, id, ev, &why);
+		gan_frame_end(&w->out, at);
+		if (w->out.len > FLUSH_AT)
+			flush(w);
+	}
+	w->progress->seq = 0;
+	gan_jq_event_free(&ev);
+	size_t at = gan_frame_begin(&w->out, GAN_FRAME_DONE);
+	gan_buf_u32(&w->out, seq);
+	gan_frame_end(&w->out, at);
+}
+
+static void
+on_test(struct worker *w, struct gan_frame_in *in)
+{
+	GAN_AUTO(gan_buf_fini) struct gan_buf why = { 0 }, result = { 0 }, detail = { 0 };
+	struct worker test = { .programs = w->programs, .nprograms = w->nprograms };
+	uint32_t seq = gan_frame_u32(in), id = gan_frame_u32(in), requests = 0;
+	size_t meta_len, len;
+	const char *meta = gan_frame_str(in, &meta_len), *body = gan_frame_str(in, &len);
+	struct gan_jq_expect e;
+
+	e.bodies = gan_frame_str(in, NULL);
+	e.keys = gan_frame_str(in, NULL);
+	e.effects = gan_frame_str(in, NULL);
+	e.reject = gan_frame_str(in, NULL);
+	if (in->bad || meta == NULL || body == NULL)
+		_exit(2);
+	w->progress->index = 0;
+	w->progress->seq = seq;
+	struct gan_jq_event *ev = gan_jq_event_new(body, len, meta, meta_len, w->numbers, &why);
+	run_one(&test, id, ev, &why);
+	gan_jq_event_free(&ev);
+	result = test.out;
+	w->progress->seq = 0;
+	bool green = gan_jq_compare(result.data, result.len, &e, &requests, &detail);
+	size_t at = gan_frame_begin(&w->out, GAN_FRAME_TESTED);
+	gan_buf_u32(&w->out, seq);
+	gan_buf_u32(&w->out, green);
+	gan_buf_u32(&w->out, requests);
+	gan_frame_text(&w->out, detail.len > 0 ? detail.data : "");
+	gan_frame_end(&w->out, at);
+}
+
+static void
+on_frame(struct worker *w, int kind, struct gan_frame_in *in)
+{
+	extend_cpu(w);
+	switch (kind) {
+	case GAN_FRAME_OPTIONS:
+		on_options(w, in);
+		break;
+	case GAN_FRAME_PROGRAM:
+		on_program(w, in);
+		break;
+	case GAN_FRAME_DROP:
+		drop(w, gan_frame_u32(in));
+		break;
+	case GAN_FRAME_EVENT:
+		on_event(w, in);
+		break;
+	case GAN_FRAME_TEST:
+		on_test(w, in);
+		break;
+	default:
+		_exit(2);
+	}
+	if (w->out.len > 0)
+		flush(w);
+}
+
+/* False at the end of the pipe. */
+static bool
+read_more(struct worker *w)
+{
+	static char chunk[READ_SIZE];
+	ssize_t n;
+
+	do
+		n = read(STDIN_FILENO, chunk, sizeof(chunk));
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return false;
+	gan_buf_put(&w->in, chunk, (size_t)n);
+	if (w->in.failed)
+		_exit(GAN_EXIT_NOMEM);
+	return true;
+}
+
+static void
+serve(struct worker *w)
+{
+	struct gan_frame_in in;
+	int kind;
+
+	while (read_more(w)) {
+		size_t done = 0;
+		long n;
+
+		while ((n = gan_frame_next(w->in.data + done, w->in.len - done, &kind, &in)) > 0) {
+			on_frame(w, kind, &in);
+			done += (size_t)n;
+		}
+		if (n < 0)
+			_exit(2);
+		gan_buf_shift(&w->in, done);
+		if (w->in.len == 0 && w->in.cap > KEEP)
+			gan_buf_fini(&w->in); /* a large table has come and been parsed */
+	}
+}
+
+int
+gan_worker_main(int argc, char **argv)
+{
+	struct worker w = { 0 };
+
+	(void)argc;
+	(void)argv;
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	(void)prctl(PR_SET_NAME, "gantry-mapper", 0, 0, 0);
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGINT, SIG_IGN); /* a terminal's Ctrl-C is for the gateway */
+	map_progress(&w);
+	gan_jq_init();
+	serve(&w);
+	for (size_t i = 0; i < w.nprograms; i++)
+		gan_jq_program_free(&w.programs[i]);
+	free(w.programs);
+	gan_buf_fini(&w.in);
+	gan_buf_fini(&w.out);
+	return 0;
+}

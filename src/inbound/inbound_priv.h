@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* inbound_priv.h - shared by inbound.c, snapshot.c, webhook.c and erp.c only. */
+#pragma once
+
+#include "base/hmac.h"
+#include "inbound/inbound.h"
+#include "inbound/request.h"
+#include "inbound/server.h"
+#include "inbound/signature.h"
+#include "inbound/topic.h"
+
+enum { GAN_CLIENT_LEN = 64, GAN_VALUE_MAX = 255 };
+
+/* A source with its keys prepared. */
+struct gan_inbound_source {
+	const struct gan_conf_source *conf;
+	struct gan_signer *signer;                             /* webhooks */
+	unsigned char tokens[GAN_SECRETS_MAX][GAN_SHA256_LEN]; /* http: their digests */
+	size_t ntokens;
+	bool form_told; /* which form the first good signature had */
+};
+
+/* A configuration with all that requests need of it; counted, on the loop thread only. */
+struct gan_snapshot {
+	unsigned refs;
+	struct gan_config *conf;
+	struct gan_inbound_source *sources; /* as in conf */
+};
+
+GAN_MUST_CHECK int gan_snapshot_new(
+    struct gan_config *conf, struct gan_snapshot **ret_snap, struct gan_err *err);
+struct gan_snapshot *gan_snapshot_ref(struct gan_snapshot *snap);
+void gan_snapshot_unref(struct gan_snapshot **sp);
+struct gan_inbound_source *gan_snapshot_source(struct gan_snapshot *snap, const char *name);
+
+/*
+ * The client's address: the last one in X-Forwarded-For that is no trusted
+ * proxy, if the peer is one; else the peer.
+ */
+char *gan_snapshot_client(
+    const struct gan_snapshot *snap, const struct gan_request *r, char out[GAN_CLIENT_LEN]);
+
+/* One line of a storm of equal ones, with how many were left out before it. */
+struct gan_storm {
+	int64_t last_ms;
+	uint64_t left_out;
+	char more[56]; /* "" or " (12 more since the last line)" */
+};
+bool gan_storm_due(struct gan_storm *storm);
+
+struct gan_exchange;
+
+struct gan_inbound {
+	unsigned refs; /* the owner and each exchange */
+	struct gan_inbound_options opt;
+	struct gan_server *server;
+	struct gan_store *store;
+	struct gan_snapshot *snap;  /* for requests that begin now */
+	struct gan_exchange *keyed; /* idempotency keys whose first request still runs */
+	struct gan_inbound_stats stats;
+	struct gan_storm refused, unstored, rejected;
+	bool draining;
+	void (*drain_cb)(void *arg);
+	void *drain_arg;
+};
+
+/* One request to a source, until it is over and the store has answered. */
+struct gan_exchange {
+	unsigned refs;
+	struct gan_inbound *in;
+	struct gan_request *req; /* NULL: over */
+	struct gan_snapshot *snap;
+	struct gan_inbound_source *src;
+	void (*run)(struct gan_exchange *x); /* when the body is complete */
+	int64_t received_ms;
+	char topic[GAN_TOPIC_MAX + 1];
+	char event_id[GAN_TOPIC_MAX + 1]; /* GET /v1/events/{id} */
+	bool rejected;                    /* stored, but as rejected */
+	bool keyed;
+	unsigned char hash[16];
+	struct gan_exchange *next; /* in keyed */
+};
+
+struct gan_exchange *gan_exchange_ref(struct gan_exchange *x);
+void gan_exchange_unref(struct gan_exchange **xp);
+
+/* The path behind "/hooks/" and "/v1/events/"; headers are complete, the body is not there. */
+void gan_webhook_head(struct gan_exchange *x, const char *rest);
+void gan_erp_head(struct gan_exchange *x, const char *rest);
+
+/* What both do. */
+
+/* A header's value for meta and log: printable, bounded; NULL when absent or empty. */
+const char *gan_exchange_value(
+    const struct gan_exchange *x, const char *name, char out[GAN_VALUE_MAX + 1]);
+
+/* First half of a SHA-256 over the parts, told apart. */
+GAN_MUST_CHECK int gan_exchange_hash(
+    const struct gan_bytes *parts, size_t nparts, unsigned char out[16]);
+
+/* Answer 503, count and log it; retry_after_s as in gan_request_problem(). */
+void gan_exchange_unstored(struct gan_exchange *x, int rc, int retry_after_s);
+
+/* Append ,"name":"value" (with the comma unless it is the first) when value is not NULL. */
+void gan_meta_put(struct gan_buf *b, const char *name, const char *value);

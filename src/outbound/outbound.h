@@ -40,6 +40,11 @@ void gan_outbound_resume(struct gan_outbound *out, const char *connector);
  */
 void gan_outbound_drain(
     struct gan_outbound *out, int64_t grace_ms, void (*cb)(void *arg), void *arg);
+
+/*
+ * After the drain.  Its uv handles and callbacks from the store still pending
+ * end in later turns of the loop, so the store is closed afterwards.
+ */
 void gan_outbound_close(struct gan_outbound **outp);
 
 enum gan_pause_kind {

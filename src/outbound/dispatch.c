@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dispatch.c - one connector: when to claim deliveries and how many, and when
+ * to leave the peer alone.  gan_conn_pump() looks at everything and either
+ * claims or sets the one timer to when that may change.
+ */
+#include "outbound/dispatch.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+#define BUSY_WAIT_MS 50
+#define BROKEN_WAIT_MS 1000
+#define TIMER_MAX_MS INT64_C(3600000) /* the wall clock may be set meanwhile */
+
+static void
+on_timer(uv_timer_t *timer)
+{
+	gan_conn_pump(timer->data);
+}
+
+static void
+wake_in(struct gan_conn *c, int64_t ms)
+{
+	if (ms > TIMER_MAX_MS)
+		ms = TIMER_MAX_MS;
+	uv_update_time(c->out->loop);
+	(void)uv_timer_start(&c->timer, on_timer, ms > 0 ? (uint64_t)ms : 1, 0);
+}
+
+/* ---- credentials --------------------------------------------------------- */
+
+void
+gan_conn_refuse(struct gan_conn *c, const char *reason)
+{
+	bool known = c->refused.on || c->trying; /* the same pause goes on */
+
+	snprintf(c->refused.reason, sizeof(c->refused.reason), "%s", reason);
+	snprintf(c->last_error, sizeof(c->last_error), "%s", reason);
+	c->refused.on = true;
+	c->trying = false;
+	c->try_ms = gan_mono_ms() + GAN_TOKEN_PAUSE_MS;
+	if (known)
+		return;
+	c->refused.since_ms = gan_wall_ms();
+	gan_log(GAN_LOG_WARNING, &(struct gan_log_about){ .connector = c->name },
+	    "paused, the credentials were refused: %s; one try each 5 minutes, at a reload, or at "
+	    "`gantryctl resume %s`",
+	    reason, c->name);
+}
+
+static void
+lift(struct gan_conn *c)
+{
+	c->refused.on = false;
+	c->trying = true;
+	c->due = true;
+}
+
+static void
+on_try_token(void *arg, const struct gan_token_result *r)
+{
+	struct gan_conn *c = arg;
+
+	c->token_try = false;
+	if (!c->refused.on)
+		return;
+	if (r->rc == GAN_OK)
+		lift(c);
+	else
+		gan_conn_refuse(c, r->text);
+	gan_conn_pump(c);
+}
+
+/* One try: a token if they are fetched, else one delivery. */
+static void
+try_once(struct gan_conn *c)
+{
+	struct gan_err err = { 0 };
+	uint64_t serial;
+
+	if (c->token_try)
+		return;
+	if (gan_token_use(c->token, gan_mono_ms(), &serial) != NULL) {
+		lift(c);
+		return;
+	}
+	c->token_try = true;
+	if (gan_token_wait(c->token, on_try_token, c, &err) == GAN_OK)
+		return;
+	c->token_try = false;
+	gan_conn_refuse(c, err.msg);
+}
+
+void
+gan_conn_try_now(struct gan_conn *c)
+{
+	if (!c->refused.on)
+		return;
+	c->try_ms = 0;
+	gan_conn_pump(c);
+}
+
+/* ---- claiming ------------------------------------------------------------ */
+
+static int64_t
+lease_ms(const struct gan_conn *c)
+{
+	return 2 * c->c->deliver.total_ms + GAN_LEASE_SPARE_MS;
+}
+
+static size_t
+free_slots(const struct gan_conn *c, int64_t mono)
+{
+	unsigned most = c->trying ? 1 : c->c->deliver.concurrency;
+	size_t slots = c->in_flight < most ? most - c->in_flight : 0;
+	size_t allowed = gan_breaker_allows(&c->breaker, mono);
+
+	return slots < allowed ? slots : allowed;
+}
+
+static void
+on_claimed(void *arg, int rc, struct gan_claimed **rows, size_t n, int64_t next_due_ms)
+{
+	struct gan_conn *c = arg;
+	struct gan_outbound *out = c->out;
+
+	c->claiming = false;
+	out->claims--;
+	if (rc < 0 || out->closing) {
+		for (size_t i = 0; rc >= 0 && i < n; i++)
+			gan_claimed_free(&rows[i]);
+		c->due = true;
+		c->hold_ms = gan_mono_ms() + BROKEN_WAIT_MS;
+	} else {
+		c->next_due_ms = next_due_ms;
+		for (size_t i = 0; i < n; i++)
+			gan_send_start(c, rows[i]);
+		/* Perhaps there was more than there were slots. */
+		if (n >= c->asked)
+			c->due = true;
+	}
+	free(rows);
+	gan_conn_pump(c);
+	gan_outbound_idle(out);
+}
+
+static void
+claim(struct gan_conn *c, size_t slots)
+{
+	c->due = false;
+	c->next_due_ms = INT64_MAX;
+	c->asked = slots;
+	if (gan_store_claim(c->out->store, c->name, slots, gan_wall_ms(), lease_ms(c), on_claimed,
+		c) == GAN_OK) {
+		c->claiming = true;
+		c->out->claims++;
+		return;
+	}
+	c->due = true;
+	c->hold_ms = gan_mono_ms() + BUSY_WAIT_MS;
+	wake_in(c, BUSY_WAIT_MS);
+}
+
+/* When waiting is all there is to do: until when (monotonic)?  0: no reason to wait. */
+static int64_t
+must_wait(const struct gan_conn *c, int64_t mono)
+{
+	int64_t until = 0;
+
+	if (c->hold_ms > mono)
+		until = c->hold_ms;
+	if (c->wait_ms > mono && c->wait_ms > until)
+		until = c->wait_ms;
+	if (c->breaker.open && c->breaker.until_ms > mono && c->breaker.until_ms > until)
+		until = c->breaker.until_ms;
+	return until;
+}
+
+void
+gan_conn_pump(struct gan_conn *c)
+{
+	int64_t mono = gan_mono_ms(), now = gan_wall_ms(), until;
+	size_t slots;
+
+	if (c->out->closing)
+		return;
+	(void)uv_timer_stop(&c->timer);
+	if (c->out->draining || c->removed || c->kind == NULL || c->person.on || c->claiming)
+		return;
+	if (c->refused.on && mono >= c->try_ms)
+		try_once(c);
+	if (c->refused.on) {
+		if (!c->token_try)
+			wake_in(c, c->try_ms - mono);
+		return;
+	}
+	until = must_wait(c, mono);
+	if (until > 0) {
+		wake_in(c, until - mono);
+		return;
+	}
+	slots = free_slots(c, mono);
+	if (slots == 0)
+		return; /* what is in flight pumps again when it ends */
+	if (c->due || now >= c->next_due_ms)
+		claim(c, slots);
+	else if (c->next_due_ms != INT64_MAX)
+		wake_in(c, c->next_due_ms - now);
+}
+
+/* ---- life ---------------------------------------------------------------- */
+
+static bool
+same_secret(const struct gan_secret *a, const struct gan_secret *b)
+{
+	if (a->bytes == NULL || b->bytes == NULL)
+		return a->bytes == b->bytes;
+	return a->len == b->len && gan_equal_secret(a->bytes, b->bytes, a->len);
+}
+
+/* Would a token got with one be as good with the other? */
+static bool
+same_credentials(const struct gan_conf_connector *a, const struct gan_conf_connector *b)
+{
+	return a->kind == b->kind && gan_streq(a->base_url, b->base_url) &&
+	       gan_streq(a->ca_file, b->ca_file) && same_secret(&a->channel_key, &b->channel_key) &&
+	       same_secret(&a->token, &b->token) && same_secret(&a->api_key, &b->api_key) &&
+	       same_secret(&a->api_secret, &b->api_secret) && same_secret(&a->user, &b->user) &&
+	       same_secret(&a->password, &b->password) &&
+	       a->movilitas_bearer == b->movilitas_bearer && a->flex2b_raw == b->flex2b_raw;
+}
+
+int
+gan_conn_new(
+    struct gan_outbound *out, const char *name, struct gan_conn **ret_c, struct gan_err *err)
+{
+	struct gan_conn *c = calloc(1, sizeof(*c));
+
+	if (c == NULL || (c->name = strdup(name)) == NULL) {
+		free(c);
+		return gan_err_set(err, GAN_ENOMEM, "connector %s", name);
+	}
+	c->out = out;
+	c->due = true;
+	c->next_due_ms = INT64_MAX;
+	(void)uv_timer_init(out->loop, &c->timer);
+	c->timer.data = c;
+	out->handles++;
+	*ret_c = c;
+	return GAN_OK;
+}
+
+int
+gan_conn_configure(struct gan_conn *c, struct gan_config *conf, struct gan_err *err)
+{
+	const struct gan_conf_connector *now = gan_config_connector(conf, c->name);
+	const struct gan_kind *kind = gan_kind_of(now->kind);
+	struct gan_token *token = NULL, *old = NULL;
+	struct gan_config *before = c->conf;
+	bool keep = c->token != NULL && same_credentials(c->c, now);
+
+	if (kind != NULL && !keep) {
+		int rc = gan_token_open(c->out->transfers, conf, now, &token, err);
+
+		if (rc < 0)
+			return rc;
+	}
+	if (!keep) {
+		old = c->token;
+		c->token = token;
+		c->refusals = 0;
+	}
+	c->conf = gan_config_ref(conf);
+	c->c = now;
+	c->kind = kind;
+	c->removed = false;
+	c->due = true;
+	gan_token_free(&old);
+	if (before != NULL)
+		gan_config_unref(&before);
+	return GAN_OK;
+}
+
+static void
+on_closed(uv_handle_t *h)
+{
+	struct gan_conn *c = h->data;
+	struct gan_outbound *out = c->out;
+
+	free(c->name);
+	free(c);
+	out->handles--;
+	gan_outbound_idle(out);
+}
+
+bool
+gan_conn_retire(struct gan_conn *c)
+{
+	struct gan_outbound *out = c->out;
+	struct gan_conn **at = &out->conns;
+
+	if (c->claiming || c->sends != NULL)
+		return false;
+	while (*at != c)
+		at = &(*at)->next;
+	*at = c->next;
+	if (c->token_try)
+		gan_token_unwait(c->token, c);
+	gan_token_free(&c->token);
+	if (c->conf != NULL)
+		gan_config_unref(&c->conf);
+	uv_close((uv_handle_t *)&c->timer, on_closed);
+	return true;
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dispatch.h - inside outbound only: the connectors at work and the deliveries
+ * on their way.
+ *
+ *	outbound.c  the whole: open, reload, pause, drain, status
+ *	dispatch.c  one connector: when to claim, how much, when to wait
+ *	send.c      one delivery: check, token, request, verdict
+ *	settle.c    the outcome into the store, again and again until it is there
+ *
+ * A connector outlives reloads (its name is its identity).  A delivery keeps
+ * the configuration it started with.
+ */
+#pragma once
+
+#include "outbound/breaker.h"
+#include "outbound/connector.h"
+#include "outbound/outbound.h"
+#include "outbound/token.h"
+
+#define GAN_TOKEN_PAUSE_MS INT64_C(300000)
+#define GAN_LEASE_SPARE_MS INT64_C(60000)
+
+struct gan_send;
+
+/* Credentials or a person keep the connector from sending. */
+struct gan_pause {
+	bool on;
+	char reason[400];
+	int64_t since_ms;
+};
+
+struct gan_conn {
+	struct gan_conn *next;
+	struct gan_outbound *out;
+	char *name;
+	struct gan_config *conf; /* the newest that has it */
+	const struct gan_conf_connector *c;
+	const struct gan_kind *kind; /* NULL: not built yet */
+	struct gan_token *token;
+	bool removed; /* gone from the configuration; freed when idle */
+	uv_timer_t timer;
+
+	bool claiming; /* a claim is under way in the store, of `asked` rows */
+	size_t asked;
+	bool due;            /* something may be due now */
+	int64_t next_due_ms; /* wall clock; INT64_MAX: nothing known */
+	int64_t hold_ms;     /* monotonic: no claim before (the store was busy) */
+	int64_t wait_ms;     /* monotonic: Retry-After of the whole connector */
+
+	struct gan_pause person, refused;
+	int64_t try_ms;    /* monotonic: the next try while refused.on */
+	bool trying;       /* after a refusal: one delivery at a time until one works */
+	bool token_try;    /* a token is being fetched for the try */
+	unsigned refusals; /* different tokens refused in a row */
+	uint64_t refused_serial;
+
+	struct gan_breaker breaker;
+	struct gan_send *sends; /* claimed and not settled */
+	unsigned in_flight;
+	char last_error[400];
+	int64_t last_ok_ms;
+	uint64_t delivered, retried, dead, unknown;
+};
+
+struct gan_outbound {
+	uv_loop_t *loop;
+	struct gan_store *store; /* borrowed */
+	struct gan_transfers *transfers;
+	struct gan_config *conf;
+	struct gan_conn *conns;
+	struct gan_paused *paused; /* by people; names may be of no connector at present */
+	uv_timer_t drain_timer, settle_timer;
+	int64_t settle_wait_ms;
+	unsigned claims; /* under way in the store, all connectors */
+	unsigned handles;
+	bool draining, drain_cut, drain_over, closing;
+	void (*drain_cb)(void *arg);
+	void *drain_arg;
+};
+
+/* One claimed delivery. */
+struct gan_send {
+	struct gan_send *prev, *next;
+	struct gan_conn *conn;
+	struct gan_config *conf; /* what it started with */
+	const struct gan_conf_connector *c;
+	const struct gan_operation *op;
+	struct gan_claimed *row;
+	struct gan_transfer *transfer;
+	uint64_t serial; /* of the token */
+	bool waits_token, probe;
+
+	/* The outcome; everything that settle and attempt point to is owned here. */
+	bool decided, settling, unsettled;
+	struct gan_settle settle;
+	struct gan_attempt attempt;
+	struct gan_buf request;
+	char reason[512];
+	char *response, *head, *body;
+};
+
+/* dispatch.c */
+GAN_MUST_CHECK int gan_conn_new(
+    struct gan_outbound *out, const char *name, struct gan_conn **ret_c, struct gan_err *err);
+/* Starts to use a configuration; a token of other credentials is dropped. */
+GAN_MUST_CHECK int gan_conn_configure(
+    struct gan_conn *c, struct gan_config *conf, struct gan_err *err);
+void gan_conn_pump(struct gan_conn *c);
+/* The connector stops until credentials work again. */
+void gan_conn_refuse(struct gan_conn *c, const char *reason);
+void gan_conn_try_now(struct gan_conn *c);
+/* Frees a connector that is gone and idle; the list is the caller's to walk anew. */
+bool gan_conn_retire(struct gan_conn *c);
+
+/* send.c */
+void gan_send_start(struct gan_conn *c, struct gan_claimed *row);
+/* Not sent after all: back to waiting, uncounted, due at due_ms. */
+void gan_send_back(struct gan_send *s, int64_t due_ms, const char *why);
+
+/* settle.c */
+void gan_send_settle(struct gan_send *s);
+void gan_send_free(struct gan_send *s); /* out of the lists, no callback */
+void gan_settle_again(uv_timer_t *timer);
+
+/* outbound.c: something ended; is the drain over, is a removed connector idle? */
+void gan_outbound_idle(struct gan_outbound *out);

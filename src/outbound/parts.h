@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * parts.h - what a rule's output says about the request: its body alone, or
+ * {"$path": {…}, "$query": {…}, "$body": …} (design: end of section 7).
+ *
+ * Works on the raw bytes of JSON that was checked before: the body is sent as
+ * the rule wrote it, digit by digit.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+struct gan_span {
+	const char *p; /* NULL: not there */
+	size_t len;
+};
+
+struct gan_parts {
+	struct gan_span path, query, body;
+};
+
+/* Spans point into text.  GAN_EINVAL: "$…" keys beside others, twice, or unknown ones. */
+GAN_MUST_CHECK int gan_parts_split(
+    const char *text, size_t len, struct gan_parts *ret_parts, struct gan_err *err);
+
+/* Is the span absent, null or an object without members? */
+int gan_span_empty(const struct gan_span *s);

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* wire.c - struct gan_wire; see transfer.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "outbound/transfer.h"
+
+/* Replacing a shorter text would only garble the answer. */
+#define HIDE_MIN 6
+
+void
+gan_wire_fini(struct gan_wire *req)
+{
+	for (size_t i = 0; i < req->nheaders; i++) {
+		free(req->headers[i].name);
+		gan_secret_free(req->headers[i].value,
+		    req->headers[i].value != NULL ? strlen(req->headers[i].value) : 0);
+	}
+	for (size_t i = 0; i < req->nsecrets; i++)
+		gan_secret_free(req->secrets[i], strlen(req->secrets[i]));
+	free(req->url);
+	memset(req, 0, sizeof(*req));
+}
+
+/* value is taken over, also on failure. */
+static int
+add_header(struct gan_wire *req, const char *name, char *value, size_t len, bool secret,
+    struct gan_err *err)
+{
+	int rc = GAN_OK;
+
+	if (value == NULL)
+		return gan_err_set(err, GAN_ENOMEM, "header %s", name);
+	if (!gan_is_token(name))
+		rc = gan_err_set(err, GAN_EINVAL, "header name is no token");
+	else if (memchr(value, '\0', len) != NULL || strpbrk(value, "\r\n") != NULL)
+		rc = gan_err_set(
+		    err, GAN_EINVAL, "header %s: the value holds a line break or a NUL byte", name);
+	else if (req->nheaders == GAN_REQUEST_HEADERS)
+		rc = gan_err_set(err, GAN_ELIMIT, "header %s: too many headers", name);
+	if (rc == GAN_OK) {
+		struct gan_header *h = &req->headers[req->nheaders];
+
+		h->name = strdup(name);
+		if (h->name != NULL) {
+			h->value = value;
+			h->secret = secret;
+			req->nheaders++;
+			return GAN_OK;
+		}
+		rc = gan_err_set(err, GAN_ENOMEM, "header %s", name);
+	}
+	gan_secret_free(value, len);
+	return rc;
+}
+
+int
+gan_wire_header(struct gan_wire *req, const char *name, const char *value, struct gan_err *err)
+{
+	return add_header(req, name, strdup(value), strlen(value), false, err);
+}
+
+int
+gan_wire_secret(struct gan_wire *req, const char *name, const char *prefix, const char *secret,
+    size_t len, struct gan_err *err)
+{
+	size_t np = strlen(prefix);
+	char *value = malloc(np + len + 1);
+	int rc;
+
+	if (value != NULL) {
+		memcpy(value, prefix, np);
+		memcpy(value + np, secret, len);
+		value[np + len] = '\0';
+	}
+	rc = add_header(req, name, value, np + len, true, err);
+	if (rc < 0)
+		return rc;
+	return gan_wire_hide(req, secret, len, err);
+}
+
+int
+gan_wire_hide(struct gan_wire *req, const char *secret, size_t len, struct gan_err *err)
+{
+	if (len < HIDE_MIN)
+		return GAN_OK;
+	if (req->nsecrets == GAN_REQUEST_SECRETS)
+		return gan_err_set(err, GAN_ELIMIT, "too many secrets in one request");
+	req->secrets[req->nsecrets] = gan_memdup(secret, len);
+	if (req->secrets[req->nsecrets] == NULL)
+		return gan_err_set(err, GAN_ENOMEM, "request");
+	req->nsecrets++;
+	return GAN_OK;
+}
+
+void
+gan_wire_describe(const struct gan_wire *req, struct gan_buf *out)
+{
+	gan_buf_printf(out, "%s %s\n", req->method, req->url);
+	for (size_t i = 0; i < req->nheaders; i++)
+		gan_buf_printf(out, "%s: %s\n", req->headers[i].name,
+		    req->headers[i].secret ? "(masked)" : req->headers[i].value);
+}

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* gantryctl.c - main() of the command. */
+/* gantryctl.c - the command for people; everything is in ctl/. */
+#include "ctl/ctl.h"
+
 int
-main(void)
+main(int argc, char **argv)
 {
-	return 0;
+	return gan_ctl_main(argc, argv);
 }

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+/* rulework.c - see rulework.h. */
+#include "admin/rulework.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/admin_priv.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "outbound/outbound.h"
+#include "json/check.h"
+
+struct work {
+	gan_rulework_fn fn;
+	void *arg;
+	bool tests;
+	struct gan_rules *set;
+	struct gan_buf findings; /* printed in front of what the workers say */
+	/* try */
+	size_t index;
+	char *source, *topic, *topic_raw, *meta, *body;
+	struct gan_map_event ev;
+};
+
+static void
+work_free(struct work **wp)
+{
+	struct work *w = gan_steal(wp);
+
+	if (w == NULL)
+		return;
+	gan_rules_unref(&w->set);
+	gan_buf_fini(&w->findings);
+	free(w->source);
+	free(w->topic);
+	free(w->topic_raw);
+	free(w->meta);
+	free(w->body);
+	free(w);
+}
+
+static void
+work_fail(struct work *w, enum gan_rulework_verdict v, const char *text)
+{
+	w->fn(w->arg, v, NULL, 0, text);
+	work_free(&w);
+}
+
+/* ---- check ---- */
+
+static void
+put_check(struct gan_buf *b, bool ok, const struct gan_check_report *r, const char *findings)
+{
+	gan_buf_printf(b, "{\"ok\":%s,\"rules\":%u,\"passed\":%u,\"failed\":%u,\"findings\":",
+	    ok ? "true" : "false", r != NULL ? r->rules : 0, r != NULL ? r->passed : 0,
+	    r != NULL ? r->failed : 0);
+	gan_put_str(b, findings);
+	gan_buf_puts(b, ",\"tests\":");
+	gan_buf_puts(b, r != NULL && r->json != NULL ? r->json : "[]");
+	gan_buf_puts(b, "}");
+}
+
+static const char *
+buf_text(const struct gan_buf *b)
+{
+	return b->data != NULL ? b->data : "";
+}
+
+static void
+work_finish(struct work *w, enum gan_rulework_verdict v, const struct gan_check_report *r)
+{
+	struct gan_buf json GAN_AUTO(gan_buf_fini) = { 0 };
+	struct gan_buf text GAN_AUTO(gan_buf_fini) = { 0 };
+
+	put_check(&json, v == GAN_RULEWORK_GREEN, r, buf_text(&w->findings));
+	gan_buf_puts(&text, buf_text(&w->findings));
+	if (r != NULL && w->tests && r->lines != NULL)
+		gan_buf_puts(&text, r->lines);
+	if (text.len > 0 && text.data[text.len - 1] != '\n')
+		gan_buf_puts(&text, "\n");
+	if (r != NULL)
+		gan_buf_printf(&text, "%u rule%s, %u test%s passed, %u failed\n", r->rules,
+		    r->rules == 1 ? "" : "s", r->passed, r->passed == 1 ? "" : "s", r->failed);
+	if (json.failed || text.failed || w->findings.failed) {
+		work_fail(w, GAN_RULEWORK_FAILED, "out of memory");
+		return;
+	}
+	w->fn(w->arg, v, json.data, json.len, buf_text(&text));
+	work_free(&w);
+}
+
+static void
+checked(void *arg, int rc, const struct gan_check_report *r)
+{
+	struct work *w = arg;
+	enum gan_rulework_verdict v = GAN_RULEWORK_GREEN;
+
+	if (rc < 0) {
+		work_fail(w, GAN_RULEWORK_FAILED, gan_strerror(rc));
+		return;
+	}
+	if (r->d != NULL && r->d->text.data != NULL)
+		gan_buf_puts(&w->findings, r->d->text.data);
+	if (!r->green)
+		v = r->failed > 0 && (r->d == NULL || r->d->errors <= r->failed)
+			? GAN_RULEWORK_RED
+			: GAN_RULEWORK_BROKEN;
+	work_finish(w, v, r);
+}
+
+/* Load the folder; false when the work has ended. */
+static bool
+work_load(struct work *w, struct gan_config *conf)
+{
+	struct gan_diags d GAN_AUTO(gan_diags_fini) = { 0 };
+	int rc = gan_rules_load(conf, gan_outbound_knows, &w->set, &d);
+
+	if (d.text.data != NULL)
+		gan_buf_puts(&w->findings, d.text.data);
+	if (rc >= 0)
+		return true;
+	if (rc == GAN_ECONFIG)
+		work_finish(w, GAN_RULEWORK_BROKEN, NULL);
+	else
+		work_fail(w, GAN_RULEWORK_FAILED, gan_strerror(rc));
+	return false;
+}
+
+static bool
+work_has_rule(struct work *w, const char *name, size_t *ret_index)
+{
+	char text[160];
+
+	for (size_t i = 0; i < w->set->nrules; i++) {
+		if (strcmp(w->set->rules[i].name, name) == 0) {
+			*ret_index = i;
+			return true;
+		}
+	}
+	(void)snprintf(
+	    text, sizeof(text), "no rule of the name '%.80s': see `gantryctl rules list`", name);
+	work_fail(w, GAN_RULEWORK_NONE, text);
+	return false;
+}
+
+void
+gan_rulework_check(struct gan_pool *pool, struct gan_config *conf, const char *only,
+    const char *before, bool tests, gan_rulework_fn fn, void *arg)
+{
+	struct work *w = calloc(1, sizeof(*w));
+	int rc;
+
+	if (w == NULL) {
+		fn(arg, GAN_RULEWORK_FAILED, NULL, 0, "out of memory");
+		return;
+	}
+	w->fn = fn;
+	w->arg = arg;
+	w->tests = tests;
+	if (before != NULL)
+		gan_buf_puts(&w->findings, before);
+	if (!work_load(w, conf))
+		return;
+	if (only != NULL && !work_has_rule(w, only, &w->index))
+		return;
+	rc = gan_pool_check(pool, w->set, only, checked, w);
+	if (rc < 0)
+		work_fail(w, GAN_RULEWORK_FAILED, gan_strerror(rc));
+}
+
+/* ---- try ---- */
+
+static void
+put_output(struct gan_buf *b, const struct gan_map_output *o)
+{
+	gan_buf_puts(b, "{\"key\":");
+	gan_put_str(b, o->key);
+	gan_buf_puts(b, ",\"effect\":");
+	gan_put_str(b, o->effect);
+	gan_buf_puts(b, ",\"after\":[");
+	for (size_t i = 0; i < o->nafter; i++) {
+		if (i > 0)
+			gan_buf_puts(b, ",");
+		gan_put_str(b, o->after[i]);
+	}
+	gan_buf_puts(b, "],\"body\":");
+	gan_buf_put(b, o->body, o->body_len);
+	gan_buf_puts(b, "}");
+}
+
+static void
+tried(void *arg, int rc, const struct gan_map_result *r, size_t n)
+{
+	struct work *w = arg;
+	struct gan_buf json GAN_AUTO(gan_buf_fini) = { 0 };
+	const struct gan_rule *rule = &w->set->rules[w->index];
+	const char *reject = rc >= 0 && n == 1 ? r->reject : NULL;
+
+	if (rc < 0 || n != 1) {
+		work_fail(w, GAN_RULEWORK_FAILED, gan_strerror(rc < 0 ? rc : GAN_ESTATE));
+		return;
+	}
+	gan_buf_puts(&json, "{\"rule\":");
+	gan_put_str(&json, rule->name);
+	gan_buf_printf(&json, ",\"to\":\"%s/%s\",\"listens\":%s,\"outputs\":[", rule->connector,
+	    rule->operation, gan_rule_listens(rule, w->source, w->topic) ? "true" : "false");
+	for (size_t i = 0; i < r->noutputs; i++) {
+		if (i > 0)
+			gan_buf_puts(&json, ",");
+		put_output(&json, &r->outputs[i]);
+	}
+	gan_buf_puts(&json, "],\"reject\":");
+	gan_put_str(&json, reject);
+	gan_buf_puts(&json, "}");
+	if (json.failed)
+		work_fail(w, GAN_RULEWORK_FAILED, "out of memory");
+	else {
+		w->fn(w->arg, reject != NULL ? GAN_RULEWORK_RED : GAN_RULEWORK_GREEN, json.data,
+		    json.len, reject);
+		work_free(&w);
+	}
+}
+
+/* A source and topic that the rule listens to: its first `from` without the stars. */
+static bool
+set_origin(struct work *w, const struct gan_map_event *ev)
+{
+	const struct gan_rule *rule = &w->set->rules[w->index];
+	const char *from = rule->nfrom > 0 ? rule->from[0] : "try/event";
+	const char *slash = strchr(from, '/');
+
+	if (ev->source != NULL)
+		w->source = gan_memdup(ev->source, strlen(ev->source));
+	else
+		w->source = gan_memdup(from, slash != NULL ? (size_t)(slash - from) : strlen(from));
+	if (ev->topic != NULL)
+		w->topic = gan_memdup(ev->topic, strlen(ev->topic));
+	else
+		w->topic = gan_memdup(
+		    slash != NULL ? slash + 1 : "event", slash != NULL ? strlen(slash + 1) : 5);
+	return w->source != NULL && w->topic != NULL;
+}
+
+static bool
+copy_event(struct work *w, const struct gan_map_event *ev)
+{
+	const char *raw = ev->topic_raw != NULL ? ev->topic_raw : "";
+	const char *meta = ev->meta != NULL ? ev->meta : "{}";
+
+	w->topic_raw =
+	    *raw != '\0' ? gan_memdup(raw, strlen(raw)) : gan_memdup(w->topic, strlen(w->topic));
+	w->meta = gan_memdup(meta, strlen(meta));
+	w->body = gan_memdup(ev->body, ev->body_len);
+	w->ev = (struct gan_map_event){
+		.id = ev->id,
+		.received_ms = ev->received_ms != 0 ? ev->received_ms : gan_wall_ms(),
+		.source = w->source,
+		.topic = w->topic,
+		.topic_raw = w->topic_raw,
+		.meta = w->meta,
+		.body = w->body,
+		.body_len = ev->body_len,
+	};
+	return w->topic_raw != NULL && w->meta != NULL && w->body != NULL;
+}
+
+void
+gan_rulework_try(struct gan_pool *pool, struct gan_config *conf, const char *rule,
+    const struct gan_map_event *ev, gan_rulework_fn fn, void *arg)
+{
+	struct work *w = calloc(1, sizeof(*w));
+	struct gan_err err = { 0 };
+	char text[640];
+	int rc;
+
+	if (w == NULL) {
+		fn(arg, GAN_RULEWORK_FAILED, NULL, 0, "out of memory");
+		return;
+	}
+	w->fn = fn;
+	w->arg = arg;
+	if (gan_json_check(ev->body, ev->body_len, GAN_JSON_DEPTH, NULL, &err) < 0) {
+		(void)snprintf(text, sizeof(text), "the event is no JSON: %s", err.msg);
+		work_fail(w, GAN_RULEWORK_FAILED, text);
+		return;
+	}
+	if (!work_load(w, conf) || !work_has_rule(w, rule, &w->index))
+		return;
+	if (!set_origin(w, ev) || !copy_event(w, ev)) {
+		work_fail(w, GAN_RULEWORK_FAILED, "out of memory");
+		return;
+	}
+	rc = gan_pool_map(pool, w->set, &w->index, 1, &w->ev, tried, w);
+	if (rc < 0)
+		work_fail(w, GAN_RULEWORK_FAILED, gan_strerror(rc));
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/* view.c - status, its verdict, and `rules try`, as a person reads them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/ctl.h"
+
+/* A member's text, made safe; "-" when there is none. */
+static void
+put_member(struct gan_span object, const char *path, struct gan_buf *out)
+{
+	char *text GAN_AUTO(gan_str_free) = gan_span_dup(gan_span_path(object, path));
+
+	if (text == NULL || *text == '\0')
+		gan_buf_putc(out, '-');
+	else
+		gan_ctl_put_safe(out, text, strlen(text), false);
+}
+
+static bool
+is_true(struct gan_span object, const char *path)
+{
+	return gan_span_kind(gan_span_path(object, path)) == 't';
+}
+
+static bool
+is_set(struct gan_span object, const char *path)
+{
+	char kind = gan_span_kind(gan_span_path(object, path));
+
+	return kind != 0 && kind != 'n' && kind != 'f';
+}
+
+/* "received 0, mapped 12": numbers of an object in one line. */
+static void
+put_counts(struct gan_span object, struct gan_buf *out)
+{
+	struct gan_span_iter it = { 0 };
+	struct gan_span name, value;
+	bool first = true;
+
+	while (gan_span_next(object, &it, &name, &value)) {
+		gan_buf_puts(out, first ? "" : ", ");
+		first = false;
+		gan_ctl_put_safe(out, name.p + 1, name.n - 2, false);
+		gan_buf_putc(out, ' ');
+		gan_buf_put(out, value.p, value.n);
+	}
+	if (first)
+		gan_buf_puts(out, "-");
+	gan_buf_putc(out, '\n');
+}
+
+static void
+put_connector(struct gan_span c, struct gan_buf *out)
+{
+	gan_buf_puts(out, "  ");
+	put_member(c, "name", out);
+	gan_buf_puts(out, " (");
+	put_member(c, "kind", out);
+	gan_buf_puts(out, "): ");
+	if (is_set(c, "paused")) {
+		gan_buf_puts(out, gan_span_is(gan_span_get(c, "paused"), "token")
+				      ? "PAUSED, its credentials are refused: "
+				      : "PAUSED by a person: ");
+		put_member(c, "pause_reason", out);
+	} else if (is_true(c, "breaker_open")) {
+		gan_buf_puts(out, "BREAKER OPEN: ");
+		put_member(c, "last_error", out);
+	} else if (is_set(c, "wait_until")) {
+		gan_buf_puts(out, "asked to wait until ");
+		put_member(c, "wait_until", out);
+	} else {
+		gan_buf_puts(out, "ok");
+	}
+	gan_buf_puts(out, "; in flight ");
+	put_member(c, "in_flight", out);
+	gan_buf_puts(out, "; since start delivered ");
+	put_member(c, "delivered", out);
+	gan_buf_puts(out, ", retried ");
+	put_member(c, "retried", out);
+	gan_buf_puts(out, ", dead ");
+	put_member(c, "dead", out);
+	gan_buf_puts(out, ", unknown ");
+	put_member(c, "unknown", out);
+	gan_buf_putc(out, '\n');
+}
+
+static void
+put_reload(struct gan_span s, struct gan_buf *out)
+{
+	gan_buf_puts(out, "last reload  ");
+	put_member(s, "last_reload.at", out);
+	if (is_set(s, "last_reload")) {
+		gan_buf_puts(out, is_true(s, "last_reload.ok") ? " accepted" : " REFUSED: ");
+		if (!is_true(s, "last_reload.ok"))
+			put_member(s, "last_reload.error", out);
+	}
+	gan_buf_putc(out, '\n');
+}
+
+static void
+put_line(struct gan_span s, const char *label, const char *path, struct gan_buf *out)
+{
+	gan_buf_printf(out, "%-13s", label);
+	put_member(s, path, out);
+	gan_buf_putc(out, '\n');
+}
+
+void
+gan_ctl_put_status(struct gan_span s, struct gan_buf *out)
+{
+	struct gan_span connectors = gan_span_get(s, "connectors"), c;
+	struct gan_span_iter it = { 0 };
+
+	gan_buf_puts(out, "gantryd ");
+	put_member(s, "version", out);
+	gan_buf_puts(out, " at ");
+	put_member(s, "site", out);
+	gan_buf_puts(out, is_true(s, "ready") ? ": ready" : ": NOT READY: ");
+	if (!is_true(s, "ready"))
+		put_member(s, "not_ready", out);
+	gan_buf_putc(out, '\n');
+	put_line(s, "started", "started_at", out);
+	put_line(s, "generation", "generation", out);
+	put_reload(s, out);
+	if (is_set(s, "rules_red"))
+		put_line(s, "rules", "rules_red", out);
+	put_line(s, "attention", "attention", out);
+	gan_buf_puts(out, "events       ");
+	put_counts(gan_span_get(s, "events"), out);
+	gan_buf_puts(out, "deliveries   ");
+	put_counts(gan_span_get(s, "deliveries"), out);
+	put_line(s, "duplicates", "duplicates", out);
+	put_line(s, "quarantined", "quarantined", out);
+	put_line(s, "listens on", "listen.public", out);
+	if (is_true(s, "store.full"))
+		gan_buf_puts(out, "store        FULL: new events are refused\n");
+	if (gan_span_count(gan_span_get(s, "ignored_topics")) > 0) {
+		gan_buf_puts(out, "ignored      ");
+		put_counts(gan_span_get(s, "ignored_topics"), out);
+	}
+	gan_buf_puts(out, "connectors\n");
+	while (gan_span_next(connectors, &it, NULL, &c))
+		put_connector(c, out);
+}
+
+static unsigned
+put_reason(struct gan_buf *out, const char *lead, struct gan_span s, const char *path)
+{
+	gan_buf_puts(out, lead);
+	put_member(s, path, out);
+	gan_buf_putc(out, '\n');
+	return 1;
+}
+
+unsigned
+gan_ctl_unhealthy(struct gan_span s, struct gan_buf *out)
+{
+	struct gan_span connectors = gan_span_get(s, "connectors"), c;
+	struct gan_span_iter it = { 0 };
+	unsigned n = 0;
+
+	if (!is_true(s, "ready"))
+		n += put_reason(out, "not ready: ", s, "not_ready");
+	if (is_true(s, "store.full"))
+		n += put_reason(out, "the store is full; free bytes: ", s, "store.free_bytes");
+	if (is_set(s, "rules_red"))
+		n += put_reason(out, "rules are red: ", s, "rules_red");
+	while (gan_span_next(connectors, &it, NULL, &c)) {
+		if (is_set(c, "paused"))
+			n += put_reason(out, "a connector is paused: ", c, "name");
+		else if (is_true(c, "breaker_open"))
+			n += put_reason(out, "a connector's breaker is open: ", c, "name");
+	}
+	if (gan_span_int(gan_span_get(s, "attention"), 0) > 0)
+		n += put_reason(
+		    out, "items that need a person (gantryctl attention): ", s, "attention");
+	return n;
+}
+
+void
+gan_ctl_put_try(struct gan_span r, struct gan_buf *out)
+{
+	struct gan_span outputs = gan_span_get(r, "outputs"), o;
+	struct gan_span_iter it = { 0 };
+	struct gan_buf body GAN_AUTO(gan_buf_fini) = { 0 };
+	unsigned n = 0;
+
+	put_member(r, "rule", out);
+	gan_buf_puts(out, " -> ");
+	put_member(r, "to", out);
+	gan_buf_putc(out, '\n');
+	if (gan_span_kind(gan_span_get(r, "listens")) == 'f')
+		gan_buf_puts(out, "note: by its `from` the rule does not listen to this event\n");
+	if (is_set(r, "reject")) {
+		gan_buf_puts(out, "rejected: ");
+		put_member(r, "reject", out);
+		gan_buf_putc(out, '\n');
+		return;
+	}
+	while (gan_span_next(outputs, &it, NULL, &o)) {
+		gan_buf_printf(out, "request %u: key ", ++n);
+		put_member(o, "key", out);
+		gan_buf_puts(out, ", effect ");
+		put_member(o, "effect", out);
+		gan_buf_puts(out, "\n  ");
+		gan_buf_clear(&body);
+		gan_span_pretty(gan_span_get(o, "body"), 2, &body);
+		gan_ctl_put_safe(out, body.data != NULL ? body.data : "", body.len, true);
+		gan_buf_putc(out, '\n');
+	}
+	if (n == 0)
+		gan_buf_puts(out, "nothing to send\n");
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/* test_ctl_story.c - JSON read in place, stories and status from literal answers. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/ctl.h"
+
+static struct gan_buf out;
+
+static void
+setup(void)
+{
+	memset(&out, 0, sizeof(out));
+}
+
+static void
+teardown(void)
+{
+	gan_buf_fini(&out);
+}
+
+static struct gan_span
+span(const char *text)
+{
+	return gan_span_of(text, strlen(text));
+}
+
+static void
+expect(const char *part)
+{
+	ck_assert_msg(out.data != NULL && strstr(out.data, part) != NULL, "no '%s' in\n%s", part,
+	    out.data != NULL ? out.data : "(nothing)");
+}
+
+static void
+expect_not(const char *part)
+{
+	ck_assert_msg(
+	    out.data == NULL || strstr(out.data, part) == NULL, "'%s' in\n%s", part, out.data);
+}
+
+START_TEST(members_are_found)
+{
+	struct gan_span s = span(" {\"a\":{\"b\" : [1,{\"c\":\"}]\\\"\"},null]}, \"d\":12.50e1 ,"
+				 "\"e\":true,\"x\":\"last\"} ");
+	struct gan_span_iter it = { 0 };
+	struct gan_span v;
+	char *text;
+
+	ck_assert_int_eq(gan_span_kind(s), '{');
+	ck_assert_uint_eq(gan_span_count(s), 4);
+	ck_assert_uint_eq(gan_span_count(gan_span_path(s, "a.b")), 3);
+	ck_assert_int_eq(gan_span_kind(gan_span_get(s, "b")), 0);
+	ck_assert_int_eq(gan_span_kind(gan_span_path(s, "d.x")), 0);
+	v = gan_span_get(s, "d");
+	ck_assert_int_eq(strncmp(v.p, "12.50e1", v.n), 0);
+	ck_assert_uint_eq(v.n, 7);
+	ck_assert(gan_span_is(gan_span_get(s, "x"), "last"));
+	ck_assert(gan_span_next(gan_span_path(s, "a.b"), &it, NULL, &v));
+	ck_assert_int_eq(gan_span_int(v, 0), 1);
+	ck_assert(gan_span_next(gan_span_path(s, "a.b"), &it, NULL, &v));
+	text = gan_span_dup(gan_span_get(v, "c"));
+	ck_assert_str_eq(text, "}]\"");
+	free(text);
+	ck_assert_uint_eq(gan_span_count(span("[]")), 0);
+	ck_assert_uint_eq(gan_span_count(span("[ ]")), 0);
+}
+END_TEST
+
+START_TEST(texts_are_decoded)
+{
+	char *text = gan_span_dup(span("\"\\u00e9\\ud83d\\ude00\\n\\t\\/\\\\ \\ud800x\\u0000y\""));
+
+	ck_assert_str_eq(text, "\xc3\xa9\xf0\x9f\x98\x80\n\t/\\ \xef\xbf\xbdx\xef\xbf\xbdy");
+	free(text);
+	ck_assert_ptr_null(gan_span_dup(span("null")));
+	text = gan_span_dup(span("12345678901234567890"));
+	ck_assert_str_eq(text, "12345678901234567890");
+	free(text);
+}
+END_TEST
+
+START_TEST(numbers_survive_pretty_printing)
+{
+	gan_span_pretty(span("{\"n\":12345678901234567890,\"l\":[1.0,{}],\"e\":[]}"), 2, &out);
+	ck_assert_str_eq(out.data, "{\n    \"n\": 12345678901234567890,\n    \"l\": [\n      1.0,\n"
+				   "      {}\n    ],\n    \"e\": []\n  }");
+}
+END_TEST
+
+START_TEST(json_lines_are_one_a_line)
+{
+	gan_ctl_put_json(GAN_CTL_JSONL, span("[{\"a\":1}, {\"b\":[2,3]}]"), &out);
+	ck_assert_str_eq(out.data, "{\"a\":1}\n{\"b\":[2,3]}\n");
+	gan_buf_clear(&out);
+	gan_ctl_put_json(GAN_CTL_JSON, span("[1, 2]"), &out);
+	ck_assert_str_eq(out.data, "[1, 2]\n");
+}
+END_TEST
+
+static const char story[] =
+    "{\"key\":\"po/PO1\",\"events\":[{\"id\":\"e01\",\"source\":\"prodsmart\",\"topic\":"
+    "\"production.created\",\"received_at\":\"2026-11-21T19:02:11.123Z\",\"state\":\"mapped\","
+    "\"reason\":null,\"meta\":{\"signature\":{\"header\":\"x-sig\",\"form\":\"sha256-hex\",\"secret\":1}},\"deliveries\":[{\"id\":"
+    "\"d01\",\"rule\":\"waste\",\"connector\":\"movilitas\",\"operation\":\"serials.decommission\","
+    "\"key\":\"po/PO1\",\"effect\":null,\"state\":\"unknown\",\"attempts\":2,\"next_at\":null,"
+    "\"reason\":\"timed out after bytes left\",\"last\":{\"status\":null,\"error\":\"timed out\","
+    "\"at\":\"2026-11-21T19:02:43.000Z\"},\"response\":null,\"tries\":[{\"at\":"
+    "\"2026-11-21T19:02:12.000Z\",\"request\":\"POST https://api.example.com/x\\nX-Key: ***\","
+    "\"status\":503,\"verdict\":\"retry\",\"error\":null,\"response\":\"try later\\u001b[31m\"},"
+    "{\"at\":\"2026-11-21T19:02:13.000Z\",\"request\":\"POST https://api.example.com/x\","
+    "\"status\":0,\"verdict\":\"unknown\",\"error\":\"timed out\",\"response\":null}]}]}]}";
+
+START_TEST(a_story_tells_every_try_and_what_to_do)
+{
+	gan_ctl_put_story(span(story), false, &out);
+	expect("po/PO1: 1 event\n");
+	expect("event e01 from prodsmart, production.created, received 2026-11-21T19:02:11.123Z: "
+	       "mapped\n");
+	expect("signature: sha256-hex in header x-sig, secret 1\n");
+	expect("delivery d01 to movilitas/serials.decommission by rule waste: unknown after 2 "
+	       "tries\n");
+	expect("try 1, 2026-11-21T19:02:12.000Z: POST https://api.example.com/x -> 503 (retry)\n");
+	expect("try 2, 2026-11-21T19:02:13.000Z: POST https://api.example.com/x -> no answer "
+	       "(unknown)\n");
+	expect("gantryctl resolve d01 --as sent");
+	expect_not("X-Key");
+}
+END_TEST
+
+START_TEST(data_cannot_steer_the_terminal)
+{
+	gan_ctl_put_story(span(story), false, &out);
+	expect("try later?[31m");
+	ck_assert_ptr_null(strchr(out.data, '\033'));
+	gan_buf_clear(&out);
+	gan_ctl_put_story(span(story), true, &out);
+	expect("\033[31munknown\033[0m");
+	expect("try later?[31m");
+	gan_buf_clear(&out);
+	gan_ctl_put_safe(&out,
+	    "a\xc2\x9b"
+	    "1m\r\n\xff",
+	    8, true);
+	ck_assert_str_eq(out.data, "a?1m?\n?");
+}
+END_TEST
+
+START_TEST(events_without_deliveries_say_why)
+{
+	gan_ctl_put_story(
+	    span("{\"id\":\"e1\",\"state\":\"mapped\",\"deliveries\":[]}"), false, &out);
+	expect("mapped, nothing to send");
+	gan_buf_clear(&out);
+	gan_ctl_put_story(span("{\"id\":\"e1\",\"state\":\"rejected\",\"reason\":\"no GTIN\","
+			       "\"deliveries\":[]}"),
+	    false, &out);
+	expect("reason: no GTIN");
+	expect("gantryctl retry e1");
+}
+END_TEST
+
+START_TEST(no_state_is_called_processed)
+{
+	char *data = gan_memdup(story, strlen(story));
+	char *at = strstr(data, "\"unknown\",\"attempts\"");
+
+	memcpy(at, "\"deliver\"", 9);
+	gan_ctl_put_story(span(data), false, &out);
+	expect_not("processed");
+	free(data);
+}
+END_TEST
+
+START_TEST(unhealthy_says_each_reason)
+{
+	ck_assert_uint_eq(gan_ctl_unhealthy(span("{\"ready\":true,\"connectors\":[{\"name\":\"a\","
+						 "\"paused\":null,\"breaker_open\":false}],"
+						 "\"attention\":0,\"store\":{\"full\":false},"
+						 "\"rules_red\":null}"),
+			      &out),
+	    0);
+	ck_assert_uint_eq(out.len, 0);
+	ck_assert_uint_eq(
+	    gan_ctl_unhealthy(
+		span("{\"ready\":false,\"not_ready\":\"draining\",\"connectors\":[{"
+		     "\"name\":\"a\",\"paused\":\"token\",\"breaker_open\":true},{"
+		     "\"name\":\"b\",\"paused\":null,\"breaker_open\":true}],"
+		     "\"attention\":2,\"store\":{\"full\":true},\"rules_red\":\"x\"}"),
+		&out),
+	    6);
+	expect("not ready: draining\n");
+	expect("a connector is paused: a\n");
+	expect("a connector's breaker is open: b\n");
+	expect("(gantryctl attention): 2\n");
+}
+END_TEST
+
+START_TEST(try_shows_requests_or_the_rejection)
+{
+	gan_ctl_put_try(
+	    span("{\"rule\":\"r\",\"to\":\"m/op\",\"listens\":false,\"outputs\":[{\"key\":"
+		 "\"k\",\"effect\":null,\"after\":[],\"body\":{\"n\":1.50}}],\"reject\":"
+		 "null}"),
+	    &out);
+	expect("r -> m/op\n");
+	expect("does not listen");
+	expect("request 1: key k, effect -\n");
+	expect("\"n\": 1.50");
+	gan_buf_clear(&out);
+	gan_ctl_put_try(span("{\"rule\":\"r\",\"to\":\"m/op\",\"listens\":true,\"outputs\":[],"
+			     "\"reject\":\"no GTIN\"}"),
+	    &out);
+	expect("rejected: no GTIN\n");
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("ctl_story");
+	TCase *tc = tcase_create("story");
+	SRunner *r;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, members_are_found);
+	tcase_add_test(tc, texts_are_decoded);
+	tcase_add_test(tc, numbers_survive_pretty_printing);
+	tcase_add_test(tc, json_lines_are_one_a_line);
+	tcase_add_test(tc, a_story_tells_every_try_and_what_to_do);
+	tcase_add_test(tc, data_cannot_steer_the_terminal);
+	tcase_add_test(tc, events_without_deliveries_say_why);
+	tcase_add_test(tc, no_state_is_called_processed);
+	tcase_add_test(tc, unhealthy_says_each_reason);
+	tcase_add_test(tc, try_shows_requests_or_the_rejection);
+	suite_add_tcase(s, tc);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/* test_metrics.c - figures in, Prometheus text out. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/metrics.h"
+#include "base/mem.h"
+
+static struct gan_store_counts counts;
+static struct gan_inbound_stats in;
+static struct gan_pool_stats pool;
+static struct gan_connector_status connectors[2];
+static struct gan_metrics m;
+static struct gan_buf out;
+
+static void
+setup(void)
+{
+	memset(&counts, 0, sizeof(counts));
+	memset(&in, 0, sizeof(in));
+	memset(&pool, 0, sizeof(pool));
+	memset(connectors, 0, sizeof(connectors));
+	connectors[0].name = "movilitas";
+	connectors[1].name = "flex2b";
+	m = (struct gan_metrics){
+		.version = "1.2.3",
+		.site = "porto-1",
+		.store = &counts,
+		.inbound = &in,
+		.pool = &pool,
+		.connectors = connectors,
+		.nconnectors = 2,
+	};
+	memset(&out, 0, sizeof(out));
+}
+
+static void
+teardown(void)
+{
+	gan_buf_fini(&out);
+}
+
+static void
+expect_line(const char *line)
+{
+	char *want GAN_AUTO(gan_str_free) = gan_asprintf("\n%s\n", line);
+
+	ck_assert_msg(strstr(out.data, want) != NULL, "no line '%s' in\n%s", line, out.data);
+}
+
+START_TEST(figures_arrive_under_their_names)
+{
+	in.accepted = 7;
+	in.bad_signature = 3;
+	counts.deliveries[GAN_DLV_UNKNOWN] = 2;
+	counts.attention = 5;
+	counts.full = true;
+	pool.restarts = 4;
+	connectors[0].delivered = 11;
+	connectors[1].breaker_open = true;
+	connectors[0].paused = GAN_PAUSE_TOKEN;
+	m.generation = 9;
+	gan_metrics_put(&m, &out);
+	expect_line("gantry_build_info{version=\"1.2.3\",site=\"porto-1\"} 1");
+	expect_line("gantry_ready 0");
+	expect_line("gantry_config_generation 9");
+	expect_line("gantry_events_received_total{result=\"stored\"} 7");
+	expect_line("gantry_events_received_total{result=\"bad_signature\"} 3");
+	expect_line("gantry_queue_deliveries{state=\"unknown\"} 2");
+	expect_line("gantry_attention_items{kind=\"stored\"} 5");
+	expect_line("gantry_attention_items{kind=\"connector-paused\"} 1");
+	expect_line("gantry_store_full 1");
+	expect_line("gantry_mapping_worker_restarts_total 4");
+	expect_line("gantry_deliveries_total{connector=\"movilitas\",outcome=\"delivered\"} 11");
+	expect_line("gantry_connector_up{connector=\"movilitas\"} 0");
+	expect_line("gantry_connector_up{connector=\"flex2b\"} 0");
+	expect_line("gantry_breaker_open{connector=\"flex2b\"} 1");
+	expect_line("gantry_connector_paused{connector=\"flex2b\"} 0");
+}
+END_TEST
+
+START_TEST(a_refused_reload_shows)
+{
+	m.reload_ms = 1750000000123;
+	m.reload_ok = false;
+	gan_metrics_put(&m, &out);
+	expect_line("gantry_config_last_reload_successful 0");
+	ck_assert_ptr_null(strstr(out.data, "reload_success_timestamp"));
+	gan_buf_clear(&out);
+	m.reload_ok = true;
+	gan_metrics_put(&m, &out);
+	expect_line("gantry_config_last_reload_successful 1");
+	expect_line("gantry_config_last_reload_success_timestamp_seconds 1750000000.123");
+}
+END_TEST
+
+START_TEST(labels_are_escaped)
+{
+	counts.ntopics = 2;
+	(void)snprintf(counts.topics[0].source_topic, sizeof(counts.topics[0].source_topic),
+	    "erp/a\"b\\c\nd/e");
+	counts.topics[0].ignored = 6;
+	(void)snprintf(
+	    counts.topics[1].source_topic, sizeof(counts.topics[1].source_topic), "rest");
+	counts.topics[1].ignored = 1;
+	gan_metrics_put(&m, &out);
+	expect_line("gantry_events_ignored{source=\"erp\",topic=\"a\\\"b\\\\c\\nd/e\"} 6");
+	expect_line("gantry_events_ignored{source=\"\",topic=\"rest\"} 1");
+}
+END_TEST
+
+/* Each sample belongs to the family announced last, and each family is announced once. */
+START_TEST(the_text_is_well_formed)
+{
+	char *copy, *save = NULL, family[128] = "", seen[16384] = "";
+
+	gan_metrics_put(&m, &out);
+	ck_assert(out.data[out.len - 1] == '\n');
+	copy = gan_memdup(out.data, out.len);
+	for (char *l = strtok_r(copy, "\n", &save); l != NULL; l = strtok_r(NULL, "\n", &save)) {
+		size_t n = strcspn(l, "{ ");
+
+		if (strncmp(l, "# HELP ", 7) == 0) {
+			n = strcspn(l + 7, " ");
+			(void)snprintf(family, sizeof(family), " %.*s ", (int)n, l + 7);
+			ck_assert_msg(strstr(seen, family) == NULL, "twice:%s", family);
+			ck_assert_uint_lt(strlen(seen) + strlen(family), sizeof(seen));
+			memcpy(seen + strlen(seen), family, strlen(family) + 1);
+			continue;
+		}
+		if (*l == '#')
+			continue;
+		ck_assert_msg(strlen(family) == n + 2 && strncmp(family + 1, l, n) == 0,
+		    "'%s' stands under%s", l, family);
+		ck_assert_ptr_nonnull(strchr(l, ' '));
+	}
+	free(copy);
+}
+END_TEST
+
+START_TEST(this_process_has_figures)
+{
+	struct gan_metrics_process p;
+
+	gan_metrics_process(&p);
+	ck_assert_int_gt(p.resident_bytes, 0);
+	ck_assert_int_ge(p.open_fds, 3);
+	ck_assert_int_ge(p.max_fds, p.open_fds);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *s = suite_create("metrics");
+	TCase *tc = tcase_create("metrics");
+	SRunner *r;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, figures_arrive_under_their_names);
+	tcase_add_test(tc, a_refused_reload_shows);
+	tcase_add_test(tc, labels_are_escaped);
+	tcase_add_test(tc, the_text_is_well_formed);
+	tcase_add_test(tc, this_process_has_figures);
+	suite_add_tcase(s, tc);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

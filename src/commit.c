@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* commit.c - see commit.h. */
+#include "commit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+struct gan_outcome {
+	enum gan_event_state state;
+	uint64_t generation;
+	struct gan_new_delivery *deliveries; /* strings owned, see delivery_fini() */
+	size_t ndeliveries;
+	struct gan_rejection *rejections;
+	size_t nrejections;
+	const char **retried; /* rule names, owned */
+	size_t nretried;
+};
+
+static void
+delivery_fini(struct gan_new_delivery *d)
+{
+	free((void *)d->rule);
+	free((void *)d->connector);
+	free((void *)d->operation);
+	free((void *)d->key);
+	free((void *)d->effect);
+	for (size_t i = 0; i < d->nafter; i++)
+		free((void *)d->after[i]);
+	free((void *)d->after);
+	free((void *)d->body);
+}
+
+void
+gan_outcome_free(struct gan_outcome **op)
+{
+	struct gan_outcome *o = gan_steal(op);
+
+	if (o == NULL)
+		return;
+	for (size_t i = 0; i < o->ndeliveries; i++)
+		delivery_fini(&o->deliveries[i]);
+	for (size_t i = 0; i < o->nrejections; i++) {
+		free((void *)o->rejections[i].rule);
+		free((void *)o->rejections[i].reason);
+	}
+	for (size_t i = 0; i < o->nretried; i++)
+		free((void *)o->retried[i]);
+	free(o->deliveries);
+	free(o->rejections);
+	free(o->retried);
+	free(o);
+}
+
+/* Copy *text unless it is NULL; false without memory. */
+static bool
+copy_text(const char **ret, const char *text)
+{
+	*ret = text == NULL ? NULL : strdup(text);
+	return text == NULL || *ret != NULL;
+}
+
+static bool
+copy_after(struct gan_new_delivery *d, const struct gan_map_output *out)
+{
+	const char **after;
+
+	if (out->nafter == 0)
+		return true;
+	after = calloc(out->nafter, sizeof(*after));
+	if (after == NULL)
+		return false;
+	d->after = after;
+	for (size_t i = 0; i < out->nafter; i++) {
+		if (!copy_text(&after[i], out->after[i]))
+			return false;
+		d->nafter++;
+	}
+	return true;
+}
+
+static void
+policy_of(struct gan_new_delivery *d, const struct gan_config *conf, const struct gan_rule *rule)
+{
+	const struct gan_conf_connector *c = gan_config_connector(conf, rule->connector);
+	const struct gan_conf_deliver *deliver = c == NULL ? &conf->deliver : &c->deliver;
+
+	d->on_unknown = (int)(rule->on_unknown_set ? rule->on_unknown : deliver->on_unknown);
+	d->on_dead = (int)deliver->on_dead;
+}
+
+static bool
+copy_output(struct gan_new_delivery *d, const struct gan_rule *rule, unsigned no,
+    const struct gan_map_output *out, int64_t received_ms)
+{
+	d->output_no = no;
+	d->body_len = out->body_len;
+	d->valid_until_ms = rule->valid_for_ms == 0 ? 0 : received_ms + rule->valid_for_ms;
+	d->body = gan_memdup(out->body, out->body_len);
+	return d->body != NULL && copy_text(&d->rule, rule->name) &&
+	       copy_text(&d->connector, rule->connector) &&
+	       copy_text(&d->operation, rule->operation) && copy_text(&d->key, out->key) &&
+	       copy_text(&d->effect, out->effect) && copy_after(d, out);
+}
+
+static bool
+copy_result(struct gan_outcome *o, const struct gan_config *conf, const struct gan_map_result *r,
+    int64_t received_ms)
+{
+	if (r->reject != NULL) {
+		struct gan_rejection *rej = &o->rejections[o->nrejections++];
+
+		return copy_text(&rej->rule, r->rule->name) && copy_text(&rej->reason, r->reject);
+	}
+	for (size_t i = 0; i < r->noutputs; i++) {
+		struct gan_new_delivery *d = &o->deliveries[o->ndeliveries++];
+
+		policy_of(d, conf, r->rule);
+		if (!copy_output(d, r->rule, (unsigned)i, &r->outputs[i], received_ms))
+			return false;
+	}
+	return true;
+}
+
+int
+gan_outcome_of_results(const struct gan_config *conf, const struct gan_rules *rules,
+    const struct gan_map_result *results, size_t n, int64_t received_ms,
+    struct gan_outcome **ret_outcome)
+{
+	struct gan_outcome *o GAN_AUTO(gan_outcome_free) = calloc(1, sizeof(*o));
+	size_t outputs = 0;
+
+	for (size_t i = 0; i < n; i++)
+		outputs += results[i].noutputs;
+	if (o == NULL)
+		return GAN_ENOMEM;
+	o->generation = rules->generation;
+	o->deliveries = calloc(outputs + 1, sizeof(*o->deliveries));
+	o->rejections = calloc(n + 1, sizeof(*o->rejections));
+	if (o->deliveries == NULL || o->rejections == NULL)
+		return GAN_ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		if (!copy_result(o, conf, &results[i], received_ms))
+			return GAN_ENOMEM;
+	}
+	o->state = n == 0               ? GAN_EVENT_IGNORED
+		   : o->nrejections > 0 ? GAN_EVENT_REJECTED
+					: GAN_EVENT_MAPPED;
+	*ret_outcome = gan_steal(&o);
+	return GAN_OK;
+}
+
+int
+gan_outcome_retried(struct gan_outcome *o, char *const *rules, size_t n)
+{
+	if (o->state == GAN_EVENT_IGNORED)
+		o->state = GAN_EVENT_MAPPED;
+	o->retried = calloc(n + 1, sizeof(*o->retried));
+	if (o->retried == NULL)
+		return GAN_ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		if (!copy_text(&o->retried[i], rules[i]))
+			return GAN_ENOMEM;
+		o->nretried++;
+	}
+	return GAN_OK;
+}
+
+size_t
+gan_outcome_deliveries(const struct gan_outcome *o)
+{
+	return o->ndeliveries;
+}
+
+size_t
+gan_outcome_rejections(const struct gan_outcome *o)
+{
+	return o->nrejections;
+}
+
+static struct gan_map_commit
+commit_of(const struct gan_outcome *o, const struct gan_event *event)
+{
+	return (struct gan_map_commit){ .event_id = event->id,
+		.source = event->source,
+		.topic = event->topic,
+		.state = o->state,
+		.generation = o->generation,
+		.deliveries = o->deliveries,
+		.ndeliveries = o->ndeliveries,
+		.rejections = o->rejections,
+		.nrejections = o->nrejections,
+		.now_ms = gan_wall_ms() };
+}
+
+int
+gan_outcome_commit(const struct gan_outcome *o, struct gan_store *store,
+    const struct gan_event *event, gan_done_fn cb, void *arg)
+{
+	struct gan_map_commit m = commit_of(o, event);
+
+	return gan_store_map_commit(store, &m, cb, arg);
+}
+
+int
+gan_outcome_commit_again(const struct gan_outcome *o, struct gan_store *store,
+    const struct gan_event *event, gan_done_fn cb, void *arg)
+{
+	struct gan_map_commit m = commit_of(o, event);
+
+	m.again = true;
+	m.retried = o->retried;
+	m.nretried = o->nretried;
+	return gan_store_map_commit(store, &m, cb, arg);
+}

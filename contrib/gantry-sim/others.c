@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* others.c - tokens and credentials, the ERP, and what Prodsmart has of REST so far. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/clock.h"
+#include "base/hmac.h"
+#include "base/id.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "sim.h"
+
+const char *const gan_sim_names[GAN_SIM_NSYSTEMS] = { "prodsmart", "movilitas", "flex2b", "erp",
+	"control" };
+
+enum gan_sim_system
+gan_sim_system_find(const char *name)
+{
+	int i = 0;
+
+	while (i < GAN_SIM_NSYSTEMS && strcmp(gan_sim_names[i], name) != 0)
+		i++;
+	return (enum gan_sim_system)i;
+}
+
+bool
+gan_sim_is_token(const struct gan_sim_request *req)
+{
+	return strcmp(req->path, "/v1/api_auth") == 0 ||
+	       strcmp(req->path, "/v1/generatetoken") == 0 ||
+	       strcmp(req->path, "/api/authorization") == 0;
+}
+
+void
+gan_sim_token_add(struct gan_sim_tokens *t, const char *text, int64_t life_ms)
+{
+	size_t i = t->n++ % GAN_SIM_TOKENS;
+
+	(void)snprintf(t->t[i].text, sizeof(t->t[i].text), "%s", text);
+	t->t[i].until_ms = gan_mono_ms() + life_ms;
+}
+
+enum gan_sim_token_state
+gan_sim_token_check(const struct gan_sim_tokens *t, const char *text)
+{
+	size_t kept = t->n < GAN_SIM_TOKENS ? t->n : GAN_SIM_TOKENS;
+
+	/* The newest first: it is nearly always the one in use. */
+	for (size_t back = 1; back <= kept; back++) {
+		size_t i = (t->n - back) % GAN_SIM_TOKENS;
+
+		if (strcmp(t->t[i].text, text) == 0)
+			return gan_mono_ms() < t->t[i].until_ms ? GAN_SIM_TOKEN_GOOD
+								: GAN_SIM_TOKEN_EXPIRED;
+	}
+	return GAN_SIM_TOKEN_UNKNOWN;
+}
+
+int
+gan_sim_basic(const struct gan_sim_request *req, const char *user, const char *password)
+{
+	const char *auth = gan_sim_header(req, "authorization");
+	unsigned char plain[512];
+	char want[512];
+	int n;
+
+	if (auth == NULL || strncasecmp(auth, "Basic ", 6) != 0)
+		return 0;
+	n = gan_base64_decode(auth + 6, strlen(auth + 6), plain, sizeof(plain) - 1);
+	if (n < 0)
+		return -1;
+	plain[n] = '\0';
+	(void)snprintf(want, sizeof(want), "%s:%s", user, password);
+	return strcmp((char *)plain, want) == 0 ? 1 : -1;
+}
+
+void
+gan_sim_erp(struct gan_sim *sim, const struct gan_sim_request *req, struct gan_sim_answer *ans)
+{
+	const char *type = gan_sim_header(req, "content-type");
+	cJSON *body GAN_AUTO(gan_cj_free) = NULL;
+	struct gan_err err;
+
+	(void)sim;
+	if (strcmp(req->method, "POST") != 0 && strcmp(req->method, "PUT") != 0) {
+		ans->status = 405;
+		gan_buf_puts(&ans->body, "{\"error\":\"POST or PUT\"}");
+		return;
+	}
+	if (type == NULL || strncasecmp(type, "application/json", 16) != 0) {
+		ans->status = 415;
+		gan_buf_puts(&ans->body, "{\"error\":\"Content-Type must be application/json\"}");
+		return;
+	}
+	if (gan_cj_parse(req->body, req->body_len, &body, &err) < 0) {
+		ans->status = 400;
+		gan_buf_puts(&ans->body, "{\"error\":");
+		gan_buf_json(&ans->body, err.msg, strlen(err.msg));
+		gan_buf_putc(&ans->body, '}');
+		return;
+	}
+	ans->status = 200;
+	ans->acted = true;
+	gan_buf_puts(&ans->body, "{\"ok\":true}");
+}
+
+static const char *
+query_value(const char *query, const char *name)
+{
+	size_t n = strlen(name);
+	const char *p = strstr(query, name);
+
+	return p != NULL && p[n] == '=' ? p + n + 1 : NULL;
+}
+
+void
+gan_sim_prodsmart(
+    struct gan_sim *sim, const struct gan_sim_request *req, struct gan_sim_answer *ans)
+{
+	struct gan_sim_prodsmart *p = &sim->prodsmart;
+	const char *token = query_value(req->query, "access_token");
+	unsigned char raw[16];
+	char hex[33];
+
+	if (strcmp(req->path, "/api/authorization") == 0) {
+		if (gan_sim_basic(req, p->api_key, p->api_secret) <= 0) {
+			ans->status = 401;
+			gan_buf_puts(&ans->body, "{\"message\":\"Unauthorized\"}");
+			return;
+		}
+		if (strcmp(req->method, "POST") != 0) {
+			ans->status = 405;
+			gan_buf_puts(&ans->body, "{\"message\":\"only POST is simulated\"}");
+			return;
+		}
+		gan_random(raw, sizeof(raw));
+		gan_hex(raw, sizeof(raw), hex);
+		gan_sim_token_add(&p->tokens, hex, p->token_life_ms);
+		ans->status = 201;
+		ans->acted = true;
+		gan_buf_printf(&ans->body,
+		    "{\"_links\":{},\"scopes\":[\"productions_write\"],\"token\":\"%s\"}", hex);
+		return;
+	}
+	if (token == NULL || gan_sim_token_check(&p->tokens, token) != GAN_SIM_TOKEN_GOOD) {
+		ans->status = 401;
+		gan_buf_puts(&ans->body, "{\"message\":\"access_token is missing or not valid\"}");
+		return;
+	}
+	ans->status = 404;
+	gan_buf_puts(&ans->body, "{\"message\":\"not simulated yet\"}");
+}

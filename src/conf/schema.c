@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 #include "base/units.h"
 
 bool
@@ -102,6 +104,7 @@ append_kinds(unsigned kinds, const char *parent, unsigned shift, char *out, size
 	char name[64];
 	size_t n;
 
+	gan_must(row != NULL);
 	for (unsigned i = 0; gan_schema_choice(row->choices, i, name, sizeof(name)) != NULL; i++) {
 		n = strlen(out);
 		if ((kinds & (1u << (shift + i))) != 0)

@@ -143,8 +143,8 @@ last_entry(const char *list, size_t n, char out[GAN_CLIENT_LEN])
 	if (out[0] == '[' && close != NULL) {
 		*close = '\0';
 		memmove(out, out + 1, strlen(out));
-	} else if (strchr(out, '.') != NULL && strchr(out, ':') != NULL && !parse_ip(out, &ip)) {
-		*strchr(out, ':') = '\0';
+	} else if (strchr(out, '.') != NULL && !parse_ip(out, &ip)) {
+		out[strcspn(out, ":")] = '\0';
 	}
 	return parse_ip(out, &ip) ? (long)len : -1;
 }

@@ -168,6 +168,7 @@ check_keys(const cJSON *object, struct gan_err *err)
 {
 	size_t n = 0;
 
+	gan_must(object != NULL);
 	for (const cJSON *a = object->child; a != NULL; a = a->next) {
 		if (++n > 256)
 			return gan_err_set(err, GAN_EINVAL, "the body has more than 256 members");
@@ -246,9 +247,10 @@ gan_connector_build(const struct gan_conf_connector *c, const struct gan_operati
 	req->repeatable = op->repeat == GAN_REPEAT_SAFE;
 	req->ca_file = c->ca_file;
 	rc = gan_wire_url(req, c->base_url, op->path, err);
-	if (rc == GAN_OK)
-		rc = gan_kind_of(c->kind)->dress(c, token, req, err);
-	return rc;
+	if (rc < 0)
+		return rc;
+	gan_must(gan_kind_of(c->kind) != NULL); /* it knew the operation */
+	return gan_kind_of(c->kind)->dress(c, token, req, err);
 }
 
 static const char *

@@ -336,7 +336,8 @@ GAN_MUST_CHECK int gan_store_query(
 enum gan_command_kind {
 	GAN_CMD_RETRY,    /* delivery: dead, expired or waiting -> waiting, due now */
 	GAN_CMD_SENT,     /* delivery: unknown -> delivered */
-	GAN_CMD_NOT_SENT, /* delivery: unknown -> waiting, due now; it stays a resend (maybe_sent) */
+	GAN_CMD_NOT_SENT, /* delivery: unknown -> waiting, due now; it stays a resend (maybe_sent)
+			   */
 	GAN_CMD_SKIP,   /* delivery: waiting, unknown, dead, expired -> skipped; event: rejected is
 			   closed */
 	GAN_CMD_PAUSE,  /* connector */

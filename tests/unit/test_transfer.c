@@ -248,8 +248,7 @@ START_TEST(a_header_value_cannot_break_out)
 	ck_assert_int_eq(
 	    gan_wire_secret(&req, "X-Key", "", "topsecret\0rest", 14, &err), GAN_EINVAL);
 	ck_assert_ptr_null(strstr(err.msg, "topsecret"));
-	ck_assert_int_eq(
-	    gan_wire_secret(&req, "X-Key", "", "top\nsecret", 10, &err), GAN_EINVAL);
+	ck_assert_int_eq(gan_wire_secret(&req, "X-Key", "", "top\nsecret", 10, &err), GAN_EINVAL);
 	ck_assert_uint_eq(req.nheaders, 0);
 }
 END_TEST

@@ -44,7 +44,7 @@ struct gan_operation {
 struct gan_asked {
 	const char *body;
 	size_t body_len;
-	bool maybe_sent; /* an earlier attempt may have been carried out */
+	bool maybe_sent; /* an earlier attempt may have been carried out, whatever a person said */
 };
 
 enum gan_token_mode {

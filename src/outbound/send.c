@@ -230,7 +230,8 @@ on_response(void *arg, struct gan_response *resp)
 {
 	struct gan_send *s = arg;
 	struct gan_conn *c = s->conn;
-	struct gan_asked asked = { s->row->body, s->row->body_len, s->row->maybe_sent };
+	struct gan_asked asked = { s->row->body, s->row->body_len,
+		s->row->maybe_sent || s->row->denied };
 	struct gan_judged j = { 0 };
 	struct gan_verdict v;
 

@@ -72,7 +72,8 @@ claimed_new(struct gan_dlv *d, char **body, size_t body_len)
 	c->body_len = body_len;
 	c->on_unknown = d->on_unknown;
 	c->on_dead = d->on_dead;
-	c->maybe_sent = d->maybe_sent;
+	c->maybe_sent = d->maybe_sent == GAN_SENT_MAYBE;
+	c->denied = d->maybe_sent == GAN_SENT_DENIED;
 	return c;
 }
 
@@ -80,9 +81,10 @@ static int
 expire(struct gan_store *s, struct gan_dlv *d, int64_t now_ms)
 {
 	int rc = gan_dlv_move(s, d, GAN_DLV_EXPIRED,
-	    d->maybe_sent ? "older than valid_for when its turn came again; an earlier attempt may "
-			    "have arrived"
-			  : "older than valid_for when its turn came",
+	    d->maybe_sent == GAN_SENT_MAYBE
+		? "older than valid_for when its turn came again; an earlier attempt may "
+		  "have arrived"
+		: "older than valid_for when its turn came",
 	    "expired", now_ms);
 
 	return rc < 0 ? rc : gan_lane_arm(s, d->lane_id, 0, false, now_ms);

@@ -96,6 +96,8 @@ make_due(struct gan_store *s, const struct command_job *j, struct gan_dlv *d)
 		d->valid_until_ms = 0;
 		d->first_sent_ms = 0;
 	}
+	if (j->c.kind == GAN_CMD_NOT_SENT && d->maybe_sent != GAN_SENT_NO)
+		d->maybe_sent = GAN_SENT_DENIED;
 	return rejoin(s, d, j->c.now_ms);
 }
 

@@ -48,7 +48,7 @@ gan_dlv_load(struct gan_store *s, int64_t id, struct gan_dlv *ret)
 	ret->valid_until_ms = sqlite3_column_int64(st, 18);
 	ret->on_unknown = sqlite3_column_int(st, 19);
 	ret->on_dead = sqlite3_column_int(st, 20);
-	ret->maybe_sent = sqlite3_column_int(st, 21) != 0;
+	ret->maybe_sent = (enum gan_sent)sqlite3_column_int(st, 21);
 	ret->held = sqlite3_column_int(st, 22) != 0;
 	if (copy_text(st, 2, &ret->rule) && copy_text(st, 3, &ret->connector) &&
 	    copy_text(st, 4, &ret->operation) && copy_text(st, 5, &ret->key) &&

@@ -64,7 +64,7 @@ against(struct gan_store *s, const struct gan_dlv *d, sqlite3_stmt *row,
 	bool done = sqlite3_column_int(row, 2) != 0;
 	bool gone = sqlite3_column_type(row, 3) == SQLITE_NULL;
 	int state = sqlite3_column_int(row, 3);
-	bool maybe_sent = sqlite3_column_int(row, 4) != 0;
+	bool maybe_sent = sqlite3_column_int(row, 4) == GAN_SENT_MAYBE;
 
 	if (done && equal) {
 		say(why, "delivered already: effect", d->effect, owner);

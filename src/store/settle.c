@@ -65,7 +65,8 @@ settle_it(struct gan_store *s, const struct gan_settle *st, struct gan_dlv *d)
 	}
 	if (st->state == GAN_DLV_WAITING)
 		d->next_ms = st->next_ms;
-	d->maybe_sent = d->maybe_sent || st->maybe_sent;
+	if (st->maybe_sent)
+		d->maybe_sent = GAN_SENT_MAYBE;
 	rc = tried_put(s, st);
 	if (rc == GAN_OK && st->state == GAN_DLV_DELIVERED && st->response != NULL)
 		rc = gan_run(s->db, GAN_SQL_RESPONSE_PUT, GAN_I(d->id), GAN_T(st->response));

@@ -225,6 +225,7 @@ struct gan_claimed {
 	size_t body_len;
 	int on_unknown, on_dead;
 	bool maybe_sent; /* an earlier attempt may have reached the peer */
+	bool denied;     /* one might have, but a person said it did not */
 };
 void gan_claimed_free(struct gan_claimed **cp);
 
@@ -336,8 +337,7 @@ GAN_MUST_CHECK int gan_store_query(
 enum gan_command_kind {
 	GAN_CMD_RETRY,    /* delivery: dead, expired or waiting -> waiting, due now */
 	GAN_CMD_SENT,     /* delivery: unknown -> delivered */
-	GAN_CMD_NOT_SENT, /* delivery: unknown -> waiting, due now; it stays a resend (maybe_sent)
-			   */
+	GAN_CMD_NOT_SENT, /* delivery: unknown -> waiting, due now */
 	GAN_CMD_SKIP,   /* delivery: waiting, unknown, dead, expired -> skipped; event: rejected is
 			   closed */
 	GAN_CMD_PAUSE,  /* connector */

@@ -194,12 +194,20 @@ int gan_retain_slice(struct gan_store *s, int64_t now_ms, int64_t end_us);      
 
 /* ---- one delivery, loaded: dlv.c ------------------------------------------- */
 
+/* May an attempt have reached the peer?  Stored: never renumber. */
+enum gan_sent {
+	GAN_SENT_NO,
+	GAN_SENT_MAYBE,
+	GAN_SENT_DENIED, /* it might have, but a person said it did not */
+};
+
 struct gan_dlv {
 	int64_t id, event_id, lane_id; /* lane_id 0: closed */
 	int64_t next_ms, created_ms, first_sent_ms, valid_until_ms;
 	int64_t attempts;
 	int state, on_unknown, on_dead;
-	bool maybe_sent, held, replay;
+	enum gan_sent maybe_sent;
+	bool held, replay;
 	char *rule, *connector, *operation, *key, *effect;
 };
 

@@ -165,6 +165,7 @@ START_TEST(a_lost_lease_is_unknown)
 	g = claim(1, T0 + 70000);
 	ck_assert_uint_eq(g.n, 1);
 	ck_assert(!g.rows[0]->maybe_sent);
+	ck_assert(g.rows[0]->denied);
 	drop_rows(&g);
 }
 END_TEST

@@ -440,8 +440,11 @@ gan_app_run(const char *config_path)
 	(void)signal(SIGPIPE, SIG_IGN);
 	gan_must(uv_loop_init(&app.loop) == 0);
 	code = start(&app);
-	if (code != 0)
-		return code; /* nothing was accepted: the kernel cleans up */
+	if (code != 0) {
+		/* Nothing was accepted yet: what is half open ends with the process. */
+		(void)fflush(NULL);
+		_exit(code);
+	}
 	signal_start(&app, &app.sig_hup, SIGHUP);
 	signal_start(&app, &app.sig_term, SIGTERM);
 	signal_start(&app, &app.sig_int, SIGINT);

@@ -156,8 +156,8 @@ claim(struct gan_conn *c, size_t slots)
 	c->due = false;
 	c->next_due_ms = INT64_MAX;
 	c->asked = slots;
-	if (gan_store_claim(c->out->store, c->name, slots, gan_wall_ms(), lease_ms(c), on_claimed,
-		c) == GAN_OK) {
+	if (gan_store_claim(c->out->store, c->name, slots, gan_wall_ms(), lease_ms(c),
+		c->c->deliver.retry.give_up_ms, on_claimed, c) == GAN_OK) {
 		c->claiming = true;
 		c->out->claims++;
 		return;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/units.h"
 #include "store/store_priv.h"
 
 #define NPRIO 3
@@ -17,7 +18,7 @@
 struct claim_job {
 	struct gan_job job;
 	size_t n;
-	int64_t now_ms, lease_ms, next_due_ms;
+	int64_t now_ms, lease_ms, give_up_ms, next_due_ms;
 	struct gan_claimed **rows;
 	size_t nrows, looked;
 	gan_claim_fn cb;
@@ -90,13 +91,42 @@ expire(struct gan_store *s, struct gan_dlv *d, int64_t now_ms)
 	return rc < 0 ? rc : gan_lane_arm(s, d->lane_id, 0, false, now_ms);
 }
 
+/*
+ * What it waits for may never come: its event was rejected, or no rule makes
+ * it.  Nobody else would ever say so.  While it waits, first_sent_ms is when
+ * its turn came first; send_it() forgets that.
+ */
+static bool
+waited_too_long(const struct claim_job *j, struct gan_dlv *d, struct gan_buf *why)
+{
+	char span[32];
+	int64_t since = d->first_sent_ms;
+
+	if (!d->held || since == 0)
+		d->first_sent_ms = since = j->now_ms;
+	if (j->give_up_ms <= 0 || j->now_ms - since < j->give_up_ms)
+		return false;
+	gan_buf_printf(
+	    why, "; gave up after %s", gan_duration_format(j->give_up_ms, span, sizeof(span)));
+	return true;
+}
+
 /* It is not sent now: what the effects said becomes its state. */
 static int
-by_effect(struct gan_store *s, struct gan_dlv *d, int verdict, const char *why, int64_t now_ms)
+by_effect(
+    struct gan_store *s, struct claim_job *j, struct gan_dlv *d, int verdict, struct gan_buf *said)
 {
-	bool closes;
+	int64_t now_ms = j->now_ms;
+	bool closes, over = verdict == GAN_EFFECT_AFTER && waited_too_long(j, d, said);
+	const char *why = said->data == NULL ? "" : said->data;
 	int rc;
 
+	if (over) {
+		d->held = false;
+		rc = gan_dlv_move(s, d, GAN_DLV_DEAD, why, "dead", now_ms);
+		closes = !gan_dlv_is_open(d, GAN_DLV_DEAD);
+		return rc < 0 ? rc : gan_lane_arm(s, d->lane_id, closes, false, now_ms);
+	}
 	switch (verdict) {
 	case GAN_EFFECT_DONE:
 		rc = gan_dlv_move(s, d, GAN_DLV_DELIVERED, why, NULL, now_ms);
@@ -128,7 +158,7 @@ send_it(struct gan_store *s, struct claim_job *j, struct gan_dlv *d, char **body
 	if (j->rows[j->nrows] == NULL)
 		return gan_err_set(&s->db->why, GAN_ENOMEM, "claim");
 	j->nrows++;
-	rc = gan_run(s->db, GAN_SQL_DLV_SENDING, GAN_I(id));
+	rc = gan_run(s->db, GAN_SQL_DLV_SENDING, GAN_I(id), GAN_I0(d->first_sent_ms));
 	if (rc == GAN_OK)
 		rc = gan_run(s->db, GAN_SQL_LANE_LEASE, GAN_I(lane), GAN_T("gantryd"),
 		    GAN_I(j->now_ms + j->lease_ms));
@@ -180,17 +210,18 @@ claim_head(struct gan_store *s, struct claim_job *j, int64_t head)
 		rc = gan_effect_ask(s, &d, body, len, &list, j->now_ms, &why);
 	if (rc < 0)
 		return rc;
-	if (d.held && rc != GAN_EFFECT_WAIT) {
+	if (d.held && rc != GAN_EFFECT_WAIT && rc != GAN_EFFECT_AFTER) {
 		int verdict = rc;
 
 		d.held = false;
+		d.first_sent_ms = 0; /* see waited_too_long() */
 		rc = gan_effect_unwait(s, &d, &list);
 		if (rc < 0)
 			return rc;
 		rc = verdict;
 	}
 	if (rc != GAN_EFFECT_GO)
-		return by_effect(s, &d, rc, why.data == NULL ? "" : why.data, j->now_ms);
+		return by_effect(s, j, &d, rc, &why);
 	return send_it(s, j, &d, &body, len);
 }
 
@@ -314,7 +345,7 @@ static const struct gan_job_ops claim_ops = { GAN_JOB_CLAIM, claim_run, claim_do
 
 int
 gan_store_claim(struct gan_store *s, const char *connector, size_t n, int64_t now_ms,
-    int64_t lease_ms, gan_claim_fn cb, void *arg)
+    int64_t lease_ms, int64_t give_up_ms, gan_claim_fn cb, void *arg)
 {
 	size_t len = strlen(connector) + 1;
 	struct claim_job *j = gan_store_job_new(sizeof(*j) + len, &claim_ops);
@@ -328,6 +359,7 @@ gan_store_claim(struct gan_store *s, const char *connector, size_t n, int64_t no
 	j->n = n > 256 ? 256 : n;
 	j->now_ms = now_ms;
 	j->lease_ms = lease_ms;
+	j->give_up_ms = give_up_ms;
 	j->cb = cb;
 	j->arg = arg;
 	j->rows = calloc(j->n + 1, sizeof(struct gan_claimed *));

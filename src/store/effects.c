@@ -65,6 +65,7 @@ against(struct gan_store *s, const struct gan_dlv *d, sqlite3_stmt *row,
 	bool gone = sqlite3_column_type(row, 3) == SQLITE_NULL;
 	int state = sqlite3_column_int(row, 3);
 	bool maybe_sent = sqlite3_column_int(row, 4) == GAN_SENT_MAYBE;
+	int64_t before = sqlite3_column_int64(row, 5); /* head of the owner's lane */
 
 	if (done && equal) {
 		say(why, "delivered already: effect", d->effect, owner);
@@ -81,6 +82,23 @@ against(struct gan_store *s, const struct gan_dlv *d, sqlite3_stmt *row,
 	if (!equal) {
 		say(why, "conflict: another body for the effect", d->effect, owner);
 		return GAN_EFFECT_CONFLICT;
+	}
+	/*
+	 * A person put an older one before the owner (retry after `on_dead: skip`).  When that is
+	 * d, or waits for d in its turn, both would wait for ever: so who has its turn sends.
+	 */
+	if (!done && state == GAN_DLV_WAITING && before != 0 && before != owner) {
+		if (!maybe_sent) {
+			gan_db_rewind(&row);
+			return claim(s, d, hash, now_ms);
+		}
+		if (before == d->id) {
+			say(why,
+			    "not sent: an attempt may have been carried out by the owner of "
+			    "the effect, which now stands behind this one",
+			    d->effect, owner);
+			return GAN_EFFECT_CONFLICT;
+		}
 	}
 	say(why, "waits for the effect", d->effect, owner);
 	return GAN_EFFECT_WAIT;
@@ -130,7 +148,8 @@ ask_after(struct gan_store *s, const struct gan_dlv *d, const struct gan_bytes *
 		    s->db, gan_bind(s->db, GAN_SQL_EFFECT_IS_DONE, GAN_T(list + at)), &one);
 		if (rc == GAN_ENOENT) {
 			say(why, "waits until delivered: effect", list + at, 0);
-			return wait_for(s, d, list + at);
+			rc = wait_for(s, d, list + at);
+			return rc == GAN_EFFECT_WAIT ? GAN_EFFECT_AFTER : rc;
 		}
 		if (rc < 0)
 			return rc;

@@ -77,7 +77,8 @@
 	X(DLV_LANE, "UPDATE delivery SET lane_id = ?2 WHERE id = ?1")                              \
 	X(DLV_TRIED, "UPDATE delivery SET last_status = ?2, last_error = ?3, last_ms = ?4"         \
 		     " WHERE id = ?1")                                                             \
-	X(DLV_SENDING, "UPDATE delivery SET state = 1, held = 0, reason = NULL WHERE id = ?1")     \
+	X(DLV_SENDING, "UPDATE delivery SET state = 1, reason = NULL, first_sent_ms = ?2,"         \
+		       " held = 0 WHERE id = ?1")                                                  \
 	X(DLV_OPEN_OF_EVENT, "SELECT 1 FROM delivery INDEXED BY delivery_event WHERE"              \
 			     " event_id = ?1 AND state NOT IN (2, 6) LIMIT 1")                     \
 	X(DLV_DROP, "DELETE FROM delivery WHERE id = ?1")                                          \
@@ -132,8 +133,9 @@
 			 " blocked_ms FROM lane INDEXED BY lane_key WHERE connector = ?1 AND"      \
 			 " key = ?2")                                                              \
 	/* effects */                                                                              \
-	X(EFFECT_GET, "SELECT f.delivery_id, f.body_hash, f.done, d.state, d.maybe_sent FROM"      \
-		      " effect f LEFT JOIN delivery d ON d.id = f.delivery_id"                     \
+	X(EFFECT_GET, "SELECT f.delivery_id, f.body_hash, f.done, d.state, d.maybe_sent,"          \
+		      " l.head FROM effect f LEFT JOIN delivery d ON d.id = f.delivery_id"         \
+		      " LEFT JOIN lane l ON l.id = d.lane_id"                                      \
 		      " WHERE f.effect = ?1 AND f.connector = ?2")                                 \
 	X(EFFECT_PUT, "INSERT OR REPLACE INTO effect(effect, connector, delivery_id, body_hash,"   \
 		      " done, at_ms) VALUES(?1, ?2, ?3, ?4, 0, ?5)")                               \

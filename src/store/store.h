@@ -242,12 +242,13 @@ void gan_store_on_due(struct gan_store *s, void (*fn)(void *arg, const char *con
  * with an equal body becomes `delivered` without a call; one whose effect is
  * someone else's waits; a lane whose lease ran out unsettled is `unknown`.
  * next_due_ms: when to ask again if nothing else happens (INT64_MAX: not by
- * itself).  Array and rows are the callback's.
+ * itself).  Array and rows are the callback's.  give_up_ms: a head that waits
+ * for longer than this for its `after` becomes `dead`; 0: it waits for ever.
  */
 typedef void (*gan_claim_fn)(
     void *arg, int rc, struct gan_claimed **rows, size_t n, int64_t next_due_ms);
 GAN_MUST_CHECK int gan_store_claim(struct gan_store *s, const char *connector, size_t n,
-    int64_t now_ms, int64_t lease_ms, gan_claim_fn cb, void *arg);
+    int64_t now_ms, int64_t lease_ms, int64_t give_up_ms, gan_claim_fn cb, void *arg);
 
 /* One try, as it is kept: the request with secrets masked, the answer as received. */
 struct gan_attempt {
@@ -325,7 +326,7 @@ struct gan_query {
  *	                       next_at, reason}; state is waiting, sending or blocked; waiting
  *counts the head too; blocked ones first, then the oldest; `before` is ignored QUARANTINE {id,
  *source, topic, why, remote, received_at, bytes, headers} AUDIT                  {id, at, who,
- *verb, object, reason, before, after} CHECK                  {kind: damage | orphan | counter,
+ *verb, object, reason, before, after} CHECK                  {kind: damage | orphan | book | counter,
  *object, problem}; [] when all is well
  *
  * last.error of a delivery is the reason it is not delivered, when there is one.

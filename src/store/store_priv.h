@@ -247,7 +247,8 @@ GAN_MUST_CHECK int gan_lane_arm(
 enum gan_effect_verdict {
 	GAN_EFFECT_GO,       /* it is this delivery's, or nobody's business */
 	GAN_EFFECT_DONE,     /* delivered already with an equal body */
-	GAN_EFFECT_WAIT,     /* someone else's, or `after` is not fulfilled */
+	GAN_EFFECT_WAIT,     /* someone else's */
+	GAN_EFFECT_AFTER,    /* `after` is not fulfilled */
 	GAN_EFFECT_CONFLICT, /* another body */
 };
 GAN_MUST_CHECK int gan_effect_ask(struct gan_store *s, const struct gan_dlv *d, const char *body,

@@ -131,11 +131,12 @@ claimed_from(size_t i)
 
 int
 gan_store_claim(struct gan_store *s, const char *connector, size_t n, int64_t now_ms,
-    int64_t lease_ms, gan_claim_fn cb, void *arg)
+    int64_t lease_ms, int64_t give_up_ms, gan_claim_fn cb, void *arg)
 {
 	struct job *j = job_new(arg);
 
 	(void)s;
+	ck_assert_int_gt(give_up_ms, 0);
 	ck_assert_int_gt(lease_ms, 60000);
 	j->claim = true;
 	j->claim_cb = cb;

@@ -288,6 +288,91 @@ START_TEST(after_waits_for_other_effects)
 }
 END_TEST
 
+/* The one kind of waiting that no other delivery ends: it must come to a person by itself. */
+START_TEST(what_never_comes_is_given_up)
+{
+	const char *const after[] = { "never/1" };
+	int64_t id;
+	cJSON *t;
+
+	put_delivery((struct gan_new_delivery){ .key = "k", .after = after, .nafter = 1 });
+	give_up_ms = 3600000;
+	ck_assert_uint_eq(claim_none(T0 + 1000), 0);
+	ck_assert_uint_eq(claim_none(T0 + 3600999), 0);
+	t = ask((struct gan_query){ .kind = GAN_QUERY_ATTENTION });
+	ck_assert_int_eq(cJSON_GetArraySize(t), 0);
+	cJSON_Delete(t);
+	ck_assert_uint_eq(claim_none(T0 + 3601000 + 60000), 0);
+	t = ask((struct gan_query){ .kind = GAN_QUERY_ATTENTION });
+	ck_assert_int_eq(cJSON_GetArraySize(t), 1);
+	cJSON *it = cJSON_GetArrayItem(t, 0);
+
+	ck_assert_str_eq(cJSON_GetObjectItem(it, "kind")->valuestring, "dead");
+	ck_assert_str_eq(cJSON_GetObjectItem(it, "reason")->valuestring,
+	    "waits until delivered: effect \"never/1\"; gave up after 1h");
+	ck_assert(gan_id_parse(GAN_ID_DELIVERY, cJSON_GetObjectItem(it, "id")->valuestring, &id));
+	cJSON_Delete(t);
+	/* A person lets it wait once more, for as long; it comes, and its own clock starts anew. */
+	ck_assert_int_eq(command(GAN_CMD_RETRY, dlv_text(id), NULL), GAN_OK);
+	ck_assert_uint_eq(claim_none(T0 + 9000000), 0);
+	ck_assert_uint_eq(claim_none(T0 + 9060000), 0);
+	ck_assert_str_eq(state_of(id), "waiting");
+	put_delivery((struct gan_new_delivery){ .effect = "never/1" });
+	ck_assert_int_eq(settle(claim_one(T0 + 9060001), GAN_DLV_DELIVERED, 0), GAN_OK);
+	struct got g = claim(1, T0 + 9060001);
+
+	ck_assert_uint_eq(g.n, 1);
+	ck_assert_int_eq(g.rows[0]->id, id);
+	ck_assert_int_eq(g.rows[0]->first_sent_ms, 0);
+	drop_rows(&g);
+}
+END_TEST
+
+/* on_dead: skip let the second one go; then a person puts the first one before it again. */
+START_TEST(two_of_one_lane_never_wait_for_each_other)
+{
+	const struct gan_new_delivery d = { .key = "k", .effect = "e", .on_dead = 1 };
+	int64_t a, b;
+
+	put_delivery(d);
+	put_delivery(d);
+	a = claim_one(T0);
+	ck_assert_int_eq(settle(a, GAN_DLV_DEAD, 0), GAN_OK);
+	b = claim_one(T0);
+	ck_assert_int_eq(settle(b, GAN_DLV_WAITING, T0 + 10), GAN_OK);
+	ck_assert_int_eq(command(GAN_CMD_RETRY, dlv_text(a), NULL), GAN_OK);
+	ck_assert_int_eq(claim_one(T0 + 200), a);
+	ck_assert_int_eq(settle(a, GAN_DLV_DELIVERED, 0), GAN_OK);
+	ck_assert_uint_eq(claim_none(T0 + 200), 0);
+	ck_assert_str_eq(state_of(b), "delivered"); /* without a call */
+}
+END_TEST
+
+/* The same, but the second one may have been carried out: the first must not be sent. */
+START_TEST(one_that_may_have_arrived_is_not_overtaken)
+{
+	const struct gan_new_delivery d = { .key = "k", .effect = "e", .on_dead = 1 };
+	struct gan_settle s = { .state = GAN_DLV_WAITING,
+		.next_ms = T0 + 10,
+		.maybe_sent = true,
+		.reason = "time-out",
+		.now_ms = T0 };
+	struct got g = { .done = false };
+	int64_t a;
+
+	put_delivery(d);
+	put_delivery(d);
+	a = claim_one(T0);
+	ck_assert_int_eq(settle(a, GAN_DLV_DEAD, 0), GAN_OK);
+	s.delivery_id = claim_one(T0);
+	ck_assert_int_eq(gan_store_settle(st, &s, got_done, &g), GAN_OK);
+	wait_for(&g.done);
+	ck_assert_int_eq(command(GAN_CMD_RETRY, dlv_text(a), NULL), GAN_OK);
+	ck_assert_int_eq(claim_one(T0 + 200), s.delivery_id);
+	ck_assert_str_eq(state_of(a), "dead");
+}
+END_TEST
+
 START_TEST(mapping_is_in_order_and_never_twice)
 {
 	int64_t a = put("1"), b = put("2");
@@ -401,6 +486,9 @@ main(void)
 	tcase_add_test(tc, another_body_is_a_conflict);
 	tcase_add_test(tc, the_next_takes_over_from_a_dead_one);
 	tcase_add_test(tc, after_waits_for_other_effects);
+	tcase_add_test(tc, what_never_comes_is_given_up);
+	tcase_add_test(tc, two_of_one_lane_never_wait_for_each_other);
+	tcase_add_test(tc, one_that_may_have_arrived_is_not_overtaken);
 	tcase_add_test(tc, mapping_is_in_order_and_never_twice);
 	tcase_add_test(tc, unmapped_events_come_in_order_in_pages);
 	suite_add_tcase(s, tc);

@@ -126,13 +126,13 @@ ingested(void *arg, int rc, enum gan_ingest_verdict verdict, int64_t event_id)
 		noted(a, rc, NULL, 0);
 }
 
-/* A text among the kept headers; they are an object of lower-case names. */
+/* A text among the kept headers, as a webhook's is read; they are an object of lower-case names. */
 static const char *
-header_of(const cJSON *headers, const char *name)
+header_of(const cJSON *headers, const char *name, char out[GAN_INBOUND_VALUE_MAX + 1])
 {
 	const char *v = cJSON_IsObject(headers) ? gan_cj_str(headers, name) : NULL;
 
-	return v != NULL && *v != '\0' ? v : NULL;
+	return gan_inbound_value(v, out);
 }
 
 /* As for a webhook that is accepted at once: what names one sending finds its repeats. */
@@ -140,25 +140,21 @@ static int
 set_dedupe(struct accept *a, const cJSON *headers, struct gan_ingest *in,
     const struct gan_quarantined *row)
 {
-	const char *uuid = header_of(headers, UUID_HEADER);
-	const char *when = header_of(headers, TIME_HEADER);
-	unsigned char digest[GAN_SHA256_LEN];
-	char id[GAN_ID_LEN];
-	struct gan_bytes nul = { "", 1 };
+	char uuid[GAN_INBOUND_VALUE_MAX + 1], when[GAN_INBOUND_VALUE_MAX + 1], id[GAN_ID_LEN];
+	struct gan_webhook_name w = { .source = in->source,
+		.topic = in->topic,
+		.uuid = header_of(headers, UUID_HEADER, uuid),
+		.triggered_at = header_of(headers, TIME_HEADER, when),
+		.body = row->body,
+		.body_len = row->body_len };
 
 	/* Without them a repeat can only be this row, taken in just before a crash. */
-	if (uuid == NULL || when == NULL) {
-		uuid = "quarantine";
-		when = gan_id_format(GAN_ID_QUARANTINE, a->ids[a->i], id);
+	if (w.uuid == NULL || w.triggered_at == NULL) {
+		w.uuid = "quarantine";
+		w.triggered_at = gan_id_format(GAN_ID_QUARANTINE, a->ids[a->i], id);
 	}
-	if (gan_sha256((struct gan_bytes[]){ { in->source, strlen(in->source) }, nul,
-			   { in->topic, strlen(in->topic) }, nul, { uuid, strlen(uuid) }, nul,
-			   { when, strlen(when) }, nul, { row->body, row->body_len } },
-		9, digest) < 0)
-		return GAN_ENOMEM;
 	in->dedupe = GAN_DEDUPE_WEBHOOK;
-	memcpy(in->hash, digest, sizeof(in->hash));
-	return GAN_OK;
+	return gan_inbound_webhook_hash(&w, in->hash);
 }
 
 static void
@@ -176,7 +172,8 @@ put_meta(struct gan_buf *b, const cJSON *headers, const char *raw, const char *q
 	gan_buf_puts(b, "{\"topic_raw\":");
 	gan_put_str(b, raw);
 	for (size_t i = 0; i < GAN_COUNT(table); i++) {
-		const char *v = header_of(headers, table[i].header);
+		char value[GAN_INBOUND_VALUE_MAX + 1];
+		const char *v = header_of(headers, table[i].header, value);
 
 		if (v == NULL)
 			continue;
@@ -192,7 +189,8 @@ find_topic(const cJSON *headers, bool json, const struct gan_quarantined *row, c
     char topic[GAN_TOPIC_MAX + 1])
 {
 	static const char *const members[] = { "notification", "event-type" };
-	const char *v = header_of(headers, "x-prodsmart-topic");
+	char value[GAN_INBOUND_VALUE_MAX + 1];
+	const char *v = header_of(headers, "x-prodsmart-topic", value);
 
 	(void)snprintf(raw, RAW_MAX, "%s", v != NULL ? v : "");
 	for (size_t i = 0; json && raw[0] == '\0' && i < GAN_COUNT(members); i++) {

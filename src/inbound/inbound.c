@@ -55,11 +55,14 @@ on_end(void *user)
 }
 
 const char *
-gan_exchange_value(const struct gan_exchange *x, const char *name, char out[GAN_VALUE_MAX + 1])
+gan_inbound_value(const char *v, char out[GAN_INBOUND_VALUE_MAX + 1])
 {
-	const char *v = gan_request_header(x->req, name);
-	size_t n = v == NULL ? 0 : strlen(v);
+	size_t n;
 
+	if (v == NULL)
+		return NULL;
+	v += strspn(v, " \t");
+	n = strlen(v);
 	while (n > 0 && (v[n - 1] == ' ' || v[n - 1] == '\t'))
 		n--;
 	/* The vendor's page prints values in quotes; some programs send what they see. */
@@ -67,7 +70,13 @@ gan_exchange_value(const struct gan_exchange *x, const char *name, char out[GAN_
 		v++;
 		n -= 2;
 	}
-	return n == 0 ? NULL : gan_printable(v, n, out, GAN_VALUE_MAX + 1);
+	return n == 0 ? NULL : gan_printable(v, n, out, GAN_INBOUND_VALUE_MAX + 1);
+}
+
+const char *
+gan_exchange_value(const struct gan_exchange *x, const char *name, char out[GAN_VALUE_MAX + 1])
+{
+	return gan_inbound_value(gan_request_header(x->req, name), out);
 }
 
 int
@@ -88,6 +97,20 @@ gan_exchange_hash(const struct gan_bytes *parts, size_t nparts, unsigned char ou
 		return GAN_ENOMEM;
 	memcpy(out, digest, 16);
 	return GAN_OK;
+}
+
+int
+gan_inbound_webhook_hash(const struct gan_webhook_name *w, unsigned char out[16])
+{
+	const struct gan_bytes parts[] = {
+		{ w->source, strlen(w->source) },
+		{ w->topic, strlen(w->topic) },
+		{ w->uuid, strlen(w->uuid) },
+		{ w->triggered_at, strlen(w->triggered_at) },
+		{ w->body, w->body_len },
+	};
+
+	return gan_exchange_hash(parts, GAN_COUNT(parts), out);
 }
 
 void

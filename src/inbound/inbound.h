@@ -47,6 +47,22 @@ void gan_inbound_close(struct gan_inbound **inp);
 GAN_MUST_CHECK int gan_inbound_verify_again(struct gan_inbound *in, const char *source,
     const char *headers, const void *body, size_t body_len, struct gan_err *err);
 
+/*
+ * For a quarantined request that is taken in after all: a header's value as a
+ * webhook's is read (no blanks or quotes around it; NULL when nothing is
+ * left), and the hash that finds a second sending of the same webhook.
+ */
+#define GAN_INBOUND_VALUE_MAX 255
+const char *gan_inbound_value(const char *text, char out[GAN_INBOUND_VALUE_MAX + 1]);
+
+struct gan_webhook_name {
+	const char *source, *topic, *uuid, *triggered_at; /* topic: canonical */
+	const void *body;
+	size_t body_len;
+};
+GAN_MUST_CHECK int gan_inbound_webhook_hash(
+    const struct gan_webhook_name *w, unsigned char out[16]);
+
 /* Figures for status and metrics, since start. */
 struct gan_inbound_stats {
 	uint64_t requests, accepted, duplicates, bad_signature, bad_request, unavailable, timed_out;

@@ -9,7 +9,7 @@
 #include "inbound/signature.h"
 #include "inbound/topic.h"
 
-enum { GAN_CLIENT_LEN = 64, GAN_VALUE_MAX = 255 };
+enum { GAN_CLIENT_LEN = 64, GAN_VALUE_MAX = GAN_INBOUND_VALUE_MAX };
 
 /* A source with its keys prepared. */
 struct gan_inbound_source {

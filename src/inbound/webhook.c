@@ -129,20 +129,15 @@ static int
 find_repeat(struct gan_exchange *x, struct gan_ingest *ev)
 {
 	char uuid[GAN_VALUE_MAX + 1], when[GAN_VALUE_MAX + 1];
-	struct gan_bytes parts[5];
-	size_t len;
-	const char *body = gan_request_body(x->req, &len);
+	struct gan_webhook_name w = { .source = ev->source, .topic = x->topic };
 
-	if (gan_exchange_value(x, UUID_HEADER, uuid) == NULL ||
-	    gan_exchange_value(x, TIME_HEADER, when) == NULL)
+	w.uuid = gan_exchange_value(x, UUID_HEADER, uuid);
+	w.triggered_at = gan_exchange_value(x, TIME_HEADER, when);
+	if (w.uuid == NULL || w.triggered_at == NULL)
 		return GAN_OK;
-	parts[0] = (struct gan_bytes){ ev->source, strlen(ev->source) };
-	parts[1] = (struct gan_bytes){ x->topic, strlen(x->topic) };
-	parts[2] = (struct gan_bytes){ uuid, strlen(uuid) };
-	parts[3] = (struct gan_bytes){ when, strlen(when) };
-	parts[4] = (struct gan_bytes){ body, len };
+	w.body = gan_request_body(x->req, &w.body_len);
 	ev->dedupe = GAN_DEDUPE_WEBHOOK;
-	return gan_exchange_hash(parts, 5, ev->hash);
+	return gan_inbound_webhook_hash(&w, ev->hash);
 }
 
 static void

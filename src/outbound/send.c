@@ -14,7 +14,7 @@
 
 #define WAIT_LEAST_MS INT64_C(1000)
 
-static void go(struct gan_send *s);
+static void go(struct gan_send *s, bool fresh_token);
 
 static void
 say(const struct gan_send *s, enum gan_log_level level, const char *what)
@@ -295,7 +295,7 @@ on_token(void *arg, const struct gan_token_result *r)
 	s->waits_token = false;
 	switch (r->rc) {
 	case GAN_OK:
-		go(s);
+		go(s, true);
 		break;
 	case GAN_EAUTH:
 		gan_conn_refuse(s->conn, r->text);
@@ -358,8 +358,9 @@ transmit(struct gan_send *s, const char *token)
 	gan_send_back(s, gan_wall_ms() + s->c->deliver.retry.first_ms, err.msg);
 }
 
+/* fresh_token: one was fetched just now, so asking for another would go on for ever. */
 static void
-go(struct gan_send *s)
+go(struct gan_send *s, bool fresh_token)
 {
 	struct gan_conn *c = s->conn;
 	struct gan_err err = { 0 };
@@ -370,6 +371,18 @@ go(struct gan_send *s)
 	token = gan_token_use(c->token, gan_mono_ms(), &s->serial);
 	if (token != NULL) {
 		transmit(s, token);
+		return;
+	}
+	if (fresh_token) {
+		int64_t now = gan_wall_ms();
+
+		without_token(
+		    s, &(struct gan_token_result){ .rc = GAN_ENET,
+			   .text = "no token: its life was over before it was here; compare the "
+				   "clocks, or look why the peer answers so late",
+			   .wait_ms = -1,
+			   .started_ms = now,
+			   .ended_ms = now });
 		return;
 	}
 	s->waits_token = true;
@@ -438,5 +451,5 @@ gan_send_start(struct gan_conn *c, struct gan_claimed *row)
 	if (c->removed || c->kind == NULL) /* a reload came between */
 		gan_send_back(s, gan_wall_ms(), "the connector is no longer in the configuration");
 	else if (sound(s))
-		go(s);
+		go(s, false);
 }

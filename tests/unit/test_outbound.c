@@ -180,6 +180,27 @@ START_TEST(one_token_for_a_burst)
 }
 END_TEST
 
+static void
+gives_dead_tokens(void *arg, const struct peer_req *req)
+{
+	(void)arg;
+	ck_assert_int_lt(++tokens, 3); /* not as fast as it can */
+	peer_reply(req, 200, "", "{\"ResponseCode\":200,\"AccessToken\":\"t\",\"ExpirationMs\":1}");
+}
+
+START_TEST(a_token_that_is_over_when_it_comes_is_a_failed_try)
+{
+	struct row *r = POST("k");
+
+	tokens = 0;
+	start(F2B, 5, gives_dead_tokens, NULL);
+	while (r->attempts == 0 || r->state == GAN_DLV_SENDING)
+		uv_run(&loop, UV_RUN_ONCE);
+	ck_assert_int_eq(r->state, GAN_DLV_WAITING);
+	ck_assert_ptr_nonnull(strstr(r->reason, "its life was over before it was here"));
+}
+END_TEST
+
 /* Takes every token but the first ones. */
 static void
 wants_a_later_token(void *arg, const struct peer_req *req)
@@ -324,6 +345,7 @@ main(void)
 	tcase_add_test(c, a_refused_static_token_pauses_without_burning_attempts);
 	tcase_add_test(c, one_token_for_a_burst);
 	tcase_add_test(c, a_403_costs_one_fresh_token_and_no_attempt);
+	tcase_add_test(c, a_token_that_is_over_when_it_comes_is_a_failed_try);
 	tcase_add_test(c, two_refused_tokens_pause);
 	tcase_add_test(c, refused_credentials_pause);
 	tcase_add_test(c, breaker_opens_and_one_probe_closes_it);

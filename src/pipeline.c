@@ -219,6 +219,7 @@ map_waiting(struct gan_pipeline *p)
 	}
 }
 
+/* Takes the event over, whatever comes of it. */
 static int
 item_add(struct gan_pipeline *p, struct gan_event *event)
 {
@@ -251,15 +252,18 @@ on_fetched(void *arg, int rc, struct gan_event **events, size_t n)
 	if (rc < 0 || n == 0)
 		p->more = p->more && rc < 0 && rc != GAN_EIO && rc != GAN_EGONE;
 	for (size_t i = 0; rc == GAN_OK && i < n; i++) {
-		if (p->broken || p->stopping || item_add(p, events[i]) < 0) {
-			for (; i < n; i++)
-				gan_event_free(&events[i]);
+		if (p->broken || p->stopping)
+			gan_event_free(&events[i]);
+		else if (item_add(p, events[i]) < 0)
 			p->broken = true;
-		}
 	}
 	if (rc == GAN_OK)
 		free(events);
-	pump(p);
+	/* Asking again at once would only keep both threads busy. */
+	if (rc < 0 && p->more && !p->stopping && !p->broken)
+		retry_later(p);
+	else
+		pump(p);
 }
 
 static void
@@ -311,6 +315,9 @@ pump(struct gan_pipeline *p)
 		if (!p->stopping && !p->broken)
 			map_waiting(p);
 		fetch(p);
+		/* Perhaps nothing is under way that would call us again. */
+		if (p->broken)
+			start_over(p);
 	}
 	if (p->stopping && p->stop_cb != NULL && p->committing == 0 && !p->fetching) {
 		void (*cb)(void *) = p->stop_cb;

@@ -288,6 +288,8 @@ void
 gan_reload(struct gan_app *app, gan_reload_fn cb, void *cb_arg)
 {
 	if (app->stopping || (app->reloading && cb != NULL)) {
+		if (cb == NULL)
+			return;
 		cb(cb_arg, GAN_EBUSY,
 		    app->stopping ? "the gateway is stopping"
 				  : "another reload is running: try again");

@@ -144,6 +144,7 @@ def test_kill_nine_under_load(gan, sim, seed):
     flex = rules.lines(sim, acted=True)
     serials = [s for e in sim.journal("movilitas") if e["acted"] for s in e["json"]["serials"]]
     check_books(load, flex, serials)
+    check_store(gan)
     check_order(load, flex)
     check_duplicates(sim, kills)
 
@@ -154,6 +155,11 @@ def check_books(load, flex, serials):
     invented = sent - set(load.acked) - load.doubt
     assert not invented, f"invented: {sorted(invented)[:10]}"
     assert len(serials) == len(set(serials)), "a held operation was done twice"
+
+
+def check_store(gan):
+    """Every lane can move or is on the attention list, every row belongs to another."""
+    assert gan.ctl("store check") == []
 
 
 def check_order(load, flex):
@@ -200,6 +206,7 @@ def test_kill_while_vendors_misbehave(gan, sim, seed):
     flex = rules.lines(sim, acted=True)
     serials = [s for e in sim.journal("movilitas") if e["acted"] for s in e["json"]["serials"]]
     check_books(load, flex, serials)
+    check_store(gan)
     check_order(load, flex)
 
 
@@ -236,6 +243,7 @@ def test_sigterm_under_load_answers_everybody(gan, sim):
     flex = rules.lines(sim, acted=True)
     serials = [s for e in sim.journal("movilitas") if e["acted"] for s in e["json"]["serials"]]
     check_books(load, flex, serials)
+    check_store(gan)
     assert gan.attention() == []
 
 

@@ -98,6 +98,37 @@ put_paused_item(struct gan_buf *out, const struct gan_connector_status *c)
 	gan_buf_puts(out, ",\"actions\":[\"resume\"]},");
 }
 
+/* Deliveries that nobody would ever send: they are no less accounted for than dead ones. */
+static unsigned
+put_lost_connectors(struct gan_admin *a, struct gan_buf *out)
+{
+	const struct gan_config *conf = a->ops.conf(a->ops.arg);
+	struct gan_store_counts *n GAN_AUTO(gan_counts_free) = calloc(1, sizeof(*n));
+	unsigned items = 0;
+
+	if (n == NULL)
+		return 0;
+	gan_store_counts(a->ops.store, n);
+	for (size_t i = 0; i < n->ndue; i++) {
+		char reason[200];
+
+		if (gan_config_connector(conf, n->due[i]) != NULL)
+			continue;
+		items++;
+		(void)snprintf(reason, sizeof(reason),
+		    "deliveries wait for the connector %s, which is no longer in the "
+		    "configuration: put it back, or skip them",
+		    n->due[i]);
+		gan_buf_puts(out, "{\"kind\":\"config\",\"id\":null,\"key\":null,\"source\":null,"
+				  "\"connector\":");
+		gan_put_str(out, n->due[i]);
+		gan_buf_puts(out, ",\"operation\":null,\"rule\":null,\"reason\":");
+		gan_put_str(out, reason);
+		gan_buf_puts(out, ",\"since\":null,\"actions\":[\"reload\",\"skip\"]},");
+	}
+	return items;
+}
+
 unsigned
 gan_status_attention(struct gan_admin *a, struct gan_buf *out)
 {
@@ -124,7 +155,7 @@ gan_status_attention(struct gan_admin *a, struct gan_buf *out)
 		gan_put_time(out, since_ms);
 		gan_buf_puts(out, ",\"actions\":[\"rules check\",\"reload\"]},");
 	}
-	return items;
+	return items + put_lost_connectors(a, out);
 }
 
 static void

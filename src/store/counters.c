@@ -284,12 +284,39 @@ room_again(struct gan_store *s)
 	return max - pages + unused > 64 && s->now.free_bytes > INT64_C(1) << 20;
 }
 
+/* One step in the index for each connector, however many lanes wait. */
+static void
+look_at_due(struct gan_store *s)
+{
+	struct gan_store_counts *c = &s->now;
+	char last[sizeof(c->due[0])] = "";
+	size_t n = 0;
+
+	while (n < GAN_DUE_CONNECTORS_MAX) {
+		sqlite3_stmt *st GAN_AUTO(gan_db_rewind) =
+		    gan_bind(s->db, GAN_SQL_LANE_DUE_CONNECTOR, GAN_T(last));
+
+		if (gan_db_step(s->db, st) <= 0 || gan_col_text(st, 0) == NULL)
+			break;
+		(void)snprintf(c->due[n], sizeof(c->due[n]), "%s", gan_col_text(st, 0));
+		/* A name that was cut would be found again and again. */
+		if (strcmp(c->due[n], last) <= 0)
+			break;
+		memcpy(last, c->due[n++], sizeof(last));
+	}
+	c->ndue = n;
+}
+
 void
 gan_space_check(struct gan_store *s, bool force)
 {
 	int64_t now = gan_mono_ms();
 	struct statvfs vfs;
 
+	if (force || now - s->due_looked_ms >= 1000) {
+		s->due_looked_ms = now;
+		look_at_due(s);
+	}
 	if (s->db->path == NULL) {
 		s->now.free_bytes = INT64_MAX;
 		if (s->now.full && (force || now - s->space_checked_ms >= 1000)) {

@@ -118,6 +118,8 @@
 		    " prio = ?2 AND next_ms <= ?3 ORDER BY next_ms, id LIMIT ?4")                  \
 	X(LANE_SOONEST, "SELECT next_ms FROM lane INDEXED BY lane_due WHERE connector = ?1 AND"    \
 			" prio = ?2 AND next_ms IS NOT NULL ORDER BY next_ms LIMIT 1")             \
+	X(LANE_DUE_CONNECTOR, "SELECT min(connector) FROM lane INDEXED BY lane_due WHERE"          \
+			      " next_ms IS NOT NULL AND connector > ?1")                           \
 	X(LANE_LATE, "SELECT id, head FROM lane INDEXED BY lane_lease WHERE connector = ?1 AND"    \
 		     " lease_until <= ?2 ORDER BY lease_until LIMIT 64")                           \
 	X(LANE_LEASED, "SELECT lease_until FROM lane INDEXED BY lane_lease WHERE connector = ?1"   \

@@ -326,8 +326,8 @@ struct gan_query {
  *	                       next_at, reason}; state is waiting, sending or blocked; waiting
  *counts the head too; blocked ones first, then the oldest; `before` is ignored QUARANTINE {id,
  *source, topic, why, remote, received_at, bytes, headers} AUDIT                  {id, at, who,
- *verb, object, reason, before, after} CHECK                  {kind: damage | orphan | book | counter,
- *object, problem}; [] when all is well
+ *verb, object, reason, before, after} CHECK                  {kind: damage | orphan | book |
+ *counter, object, problem}; [] when all is well
  *
  * last.error of a delivery is the reason it is not delivered, when there is one.
  */
@@ -386,6 +386,7 @@ struct gan_topic_count {
 };
 
 #define GAN_TOPIC_COUNTS_MAX 256
+#define GAN_DUE_CONNECTORS_MAX 32
 
 struct gan_store_counts {
 	int64_t events[GAN_EVENT_NSTATES];
@@ -397,6 +398,9 @@ struct gan_store_counts {
 	int64_t last_commit_ms;                    /* wall clock */
 	int64_t file_bytes, wal_bytes, free_bytes; /* looked up now and then */
 	bool full;                                 /* ingest is refused at the moment */
+	/* Connectors that deliveries wait for, looked up now and then, by name. */
+	size_t ndue;
+	char due[GAN_DUE_CONNECTORS_MAX][64];
 	size_t ntopics;
 	struct gan_topic_count topics[GAN_TOPIC_COUNTS_MAX]; /* the last one collects the rest */
 };

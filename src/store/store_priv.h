@@ -133,7 +133,7 @@ struct gan_store {
 	int64_t last_event, last_delivery, last_attempt, last_quarantine, last_audit, last_log;
 	int64_t map_cursor; /* everything up to here is mapped */
 	int64_t quarantine_bytes;
-	int64_t space_checked_ms, min_free;
+	int64_t space_checked_ms, due_looked_ms, min_free;
 	bool low_space; /* refuse ingest without trying */
 	struct gan_store_options keep;
 	struct {

@@ -224,3 +224,25 @@ def test_no_environment_substitution(make_gateway):
     gan.reconfigure(site="${HOME}")
     gan.start()
     assert gan.ctl("config show")["site"] == "${HOME}"
+
+
+def test_deliveries_of_a_removed_connector_are_not_forgotten(make_gateway, sim):
+    """Nobody would ever send them: a person must hear of it, and can put the connector back."""
+    gan = make_gateway({"flex.yaml": rules.FLEX_ERP})
+    gan.ctl("pause", "flex2b", "--reason", "maintenance")
+    assert gan.erp_post("line", {"n": 1, "key": "a"}).status == 202
+    gan.wait_key("k/a", "waiting")
+    kept = gan.config["connectors"].pop("flex2b")
+    gan.write("rules.d/flex.yaml", rules.RELEASE)
+    gan.write_config()
+    gan.ctl("reload")
+    kit.wait_until(lambda: gan.attention(kind="config"), 10, "the item on the attention list")
+    item, = gan.attention(kind="config")
+    assert item["connector"] == "flex2b" and "no longer in the configuration" in item["reason"]
+    assert gan.status()["attention"] == len(gan.attention())
+    gan.config["connectors"]["flex2b"] = kept
+    gan.write_config()
+    gan.ctl("reload")
+    assert not gan.attention(kind="config")
+    gan.ctl("resume", "flex2b")
+    gan.wait_key("k/a", "delivered")

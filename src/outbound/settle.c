@@ -97,6 +97,7 @@ gan_send_settle(struct gan_send *s)
 	s->decided = true;
 	s->unsettled = false;
 	s->settle.delivery_id = s->row->id;
+	s->settle.claim = s->row->attempt;
 	s->settle.now_ms = gan_wall_ms();
 	s->settling = true;
 	rc = gan_store_settle(out->store, &s->settle, on_settled, s);

@@ -93,7 +93,8 @@ settle_run(struct gan_store *s, struct gan_job *job)
 		rc = attempt_put(s, d.id, j->st.attempt);
 	if (rc < 0)
 		return rc;
-	if (d.state != GAN_DLV_SENDING) {
+	if (d.state != GAN_DLV_SENDING ||
+	    (j->st.claim != 0 && (int64_t)j->st.claim != d.attempts + 1)) {
 		job->rc = GAN_ESTATE;
 		return GAN_OK;
 	}

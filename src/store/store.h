@@ -265,6 +265,7 @@ struct gan_attempt {
 
 struct gan_settle {
 	int64_t delivery_id;
+	unsigned claim;                /* gan_claimed.attempt of the claim that ends; 0: any */
 	enum gan_delivery_state state; /* WAITING (again), DELIVERED, UNKNOWN, DEAD */
 	int64_t next_ms;               /* WAITING: when it is due again */
 	bool uncounted;       /* WAITING: the attempt does not count (token, paused, never sent) */
@@ -277,7 +278,8 @@ struct gan_settle {
 
 /*
  * End a claim.  Copies everything.  rc GAN_ESTATE: the lease was lost, the
- * outcome was recorded as unknown.
+ * outcome was recorded as unknown; perhaps it is claimed again by now, which
+ * such a late end must not touch.
  */
 GAN_MUST_CHECK int gan_store_settle(
     struct gan_store *s, const struct gan_settle *st, gan_done_fn cb, void *arg);

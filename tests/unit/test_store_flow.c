@@ -170,6 +170,30 @@ START_TEST(a_lost_lease_is_unknown)
 }
 END_TEST
 
+/* A suspended machine: the first request answers after a person let the delivery go again. */
+START_TEST(a_late_answer_does_not_end_the_next_claim)
+{
+	struct gan_settle s = { .state = GAN_DLV_DEAD, .claim = 1, .reason = "late", .now_ms = T0 };
+	struct got g = { .done = false };
+
+	put_delivery((struct gan_new_delivery){ .key = "k" });
+	s.delivery_id = claim_one(T0);
+	ck_assert_uint_eq(claim_none(T0 + 60000), 0);
+	ck_assert_int_eq(command(GAN_CMD_NOT_SENT, dlv_text(s.delivery_id), NULL), GAN_OK);
+	ck_assert_int_eq(claim_one(T0 + 60001), s.delivery_id);
+	ck_assert_int_eq(gan_store_settle(st, &s, got_done, &g), GAN_OK);
+	wait_for(&g.done);
+	ck_assert_int_eq(g.rc, GAN_ESTATE);
+	ck_assert_str_eq(state_of(s.delivery_id), "sending");
+	s.claim = 2;
+	g.done = false;
+	ck_assert_int_eq(gan_store_settle(st, &s, got_done, &g), GAN_OK);
+	wait_for(&g.done);
+	ck_assert_int_eq(g.rc, GAN_OK);
+	ck_assert_str_eq(state_of(s.delivery_id), "dead");
+}
+END_TEST
+
 START_TEST(too_old_is_expired_and_a_person_may_send_it)
 {
 	int64_t id;
@@ -481,6 +505,7 @@ main(void)
 	tcase_add_test(tc, live_goes_before_retries);
 	tcase_add_test(tc, uncounted_attempts_burn_nothing);
 	tcase_add_test(tc, a_lost_lease_is_unknown);
+	tcase_add_test(tc, a_late_answer_does_not_end_the_next_claim);
 	tcase_add_test(tc, too_old_is_expired_and_a_person_may_send_it);
 	tcase_add_test(tc, an_equal_effect_happens_once);
 	tcase_add_test(tc, another_body_is_a_conflict);

@@ -35,7 +35,9 @@ gan_app_tell_status(struct gan_app *app)
 
 	(void)snprintf(text, sizeof(text), "generation %" PRIu64 ", %zu rules%s", app->generation,
 	    app->rules == NULL ? 0 : app->rules->nrules,
-	    app->red != NULL ? " (the folder's rules are red)" : "");
+	    app->red != NULL     ? " (the folder's rules are red)"
+	    : app->reload_rc < 0 ? " (the last reload was refused)"
+				 : "");
 	if (app->stopping)
 		return;
 	gan_service_ready(text);

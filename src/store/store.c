@@ -291,8 +291,11 @@ start(struct gan_store *s, struct gan_err *err)
 		return gan_err_set(err, GAN_EIO, "store: %s", uv_strerror(rc));
 	s->async.data = s;
 	rc = pthread_create(&s->thread, NULL, gan_group_thread, s);
-	if (rc == 0)
+	if (rc == 0) {
+		/* For top -H and debuggers. */
+		(void)pthread_setname_np(s->thread, "gantry-store");
 		return GAN_OK;
+	}
 	/* Keeps the memory of the handle until the loop has closed it. */
 	s->joined = s->closing = true;
 	uv_close((uv_handle_t *)&s->async, async_closed);

@@ -152,4 +152,4 @@ clean:
 	rm -rf build build-*
 
 distclean: clean
-	rm -rf configure autom4te.cache
+	rm -rf configure configure~ autom4te.cache gantry-*.tar.gz

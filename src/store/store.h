@@ -324,12 +324,14 @@ struct gan_query {
  *	                       tries: [{id, at, ended_at, verdict, status, error, request,
  *	                       response_head, response, response_cut}].  What was stored as JSON is
  *	                       embedded as JSON, anything else as a string.
- *	LANES                  {connector, key, waiting, head, state, head_state, blocked_since,
- *	                       next_at, reason}; state is waiting, sending or blocked; waiting
- *counts the head too; blocked ones first, then the oldest; `before` is ignored QUARANTINE {id,
- *source, topic, why, remote, received_at, bytes, headers} AUDIT                  {id, at, who,
- *verb, object, reason, before, after} CHECK                  {kind: damage | orphan | book |
- *counter, object, problem}; [] when all is well
+ *	LANES                  {connector, key, waiting, head, state, head_state,
+ *	                       blocked_since, next_at, reason}; state is waiting, sending or
+ *	                       blocked; waiting counts the head too; blocked ones first, then the
+ *	                       oldest; `before` is ignored
+ *	QUARANTINE             {id, source, topic, why, remote, received_at, bytes, headers}
+ *	AUDIT                  {id, at, who, verb, object, reason, before, after}
+ *	CHECK                  {kind: damage | orphan | book | counter, object, problem}; []
+ *	                       when all is well
  *
  * last.error of a delivery is the reason it is not delivered, when there is one.
  */

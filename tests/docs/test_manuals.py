@@ -109,3 +109,11 @@ def test_gantryd_page_names_its_options():
         pytest.skip("this gantryd has no --help yet")
     text = plain(ROOT / "doc/gantryd.8.scd").split("# OPTIONS", 1)[1].split("# SIGNALS", 1)[0]
     assert set(re.findall(r"\*--([a-z-]+)\*", text)) == set(re.findall(r"--([a-z-]+)", run.stdout)) - {"mapper"}
+
+
+def test_exit_codes_of_gantryd_are_those_of_the_source():
+    source = (ROOT / "src/app.c").read_text() + (ROOT / "src/gantryd.c").read_text()
+    real = set(re.findall(r"\bEXIT_[A-Z_]+ = (\d+)", source)) | {"0"}
+    text = plain(ROOT / "doc/gantryd.8.scd").split("# EXIT STATUS", 1)[1]
+    text = text.split("# STARTING AT A SOCKET", 1)[0]
+    assert set(re.findall(r"^\*(\d+)\*", text, re.M)) == real

@@ -3,6 +3,8 @@
 
 import json
 import os
+import socket
+import sqlite3
 import subprocess
 
 import kit
@@ -141,8 +143,55 @@ def test_a_second_daemon_on_the_same_store_is_refused(make_gateway):
     done = subprocess.run([kit.program("gantryd"), "-c", gan.path("gantry.yaml")],
                           capture_output=True, text=True, check=False, timeout=30 * kit.SLOW,
                           cwd=gan.dir)
-    assert done.returncode != 0 and done.stderr
+    assert done.returncode == 73 and "another gantryd" in done.stderr
     assert gan.ctl("status")["ready"] is True, "the first one is not disturbed"
+
+
+def ends(gan):
+    """Exit code and words of a start that does not come up."""
+    done = subprocess.run([kit.program("gantryd"), "-c", gan.path("gantry.yaml")],
+                          capture_output=True, text=True, check=False, timeout=30 * kit.SLOW,
+                          cwd=gan.dir)
+    return done.returncode, done.stderr
+
+
+def test_exit_codes_of_a_start(make_gateway):
+    """Those of gantryd(8); none but 78 keeps systemd from trying again."""
+    gan = make_gateway(start=False)
+    gan.start()
+    gan.stop()
+    path = gan.path("data/gantry.db")
+    with open(path, "rb") as f:
+        good = f.read()
+    sqlite(path, "PRAGMA user_version=99")
+    code, told = ends(gan)
+    assert code == 73 and "format 99" in told and "restore the backup" in told, told
+    with open(path, "wb") as f:
+        f.write(good[:4096] + bytes([0xa5]) * (len(good) - 4096))
+    code, told = ends(gan)
+    assert code == 65 and "is damaged" in told, told
+    with open(path, "wb") as f:
+        f.write(b"t" * 8192)
+    code, told = ends(gan)
+    assert code == 73 and "is no database" in told, told
+    os.unlink(path)
+    gan.reconfigure(store={"path": "nowhere/gantry.db"})
+    code, told = ends(gan)
+    assert code == 73 and "nowhere" in told, told
+    gan.reconfigure(store={"path": "data/gantry.db"})
+    taken = socket.create_server(("127.0.0.1", 0))
+    gan.reconfigure(listen={"public": {"address": f"127.0.0.1:{taken.getsockname()[1]}"}})
+    code, told = ends(gan)
+    assert code == 71 and "public listener" in told, told
+    taken.close()
+    assert subprocess.run([kit.program("gantryd"), "--nonsense"], capture_output=True,
+                          check=False).returncode == 64
+
+
+def sqlite(path, statement):
+    db = sqlite3.connect(path)
+    db.execute(statement)
+    db.close()
 
 
 @pytest.mark.parametrize("how", ["ctl", "hup"])

@@ -12,6 +12,7 @@ it really bound.
 
 import base64
 import ctypes
+import datetime
 import hashlib
 import hmac
 import http.client
@@ -52,6 +53,11 @@ def wait_until(cond, deadline=10, what="the condition", every=0.02):
         if time.monotonic() > end:
             raise Late(f"{what}: not within {deadline * SLOW:g} s")
         time.sleep(every)
+
+
+def epoch(text):
+    """The seconds of a time as the product writes it."""
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
 def program(name):

@@ -227,7 +227,7 @@ START_TEST(good_rules_are_green)
 	prove(knows, &o);
 	ck_assert_str_eq(o.text.data, "");
 	ck_assert(o.green);
-	ck_assert_uint_eq(o.passed, 5);
+	ck_assert_uint_ge(o.passed, 40);
 	gan_buf_fini(&o.text);
 }
 END_TEST

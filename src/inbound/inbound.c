@@ -211,6 +211,20 @@ begin_exchange(struct gan_inbound *in, struct gan_request *r)
 	return x;
 }
 
+/* Routes of later versions: told from those that never will be. */
+static bool
+comes_later(const char *path)
+{
+	static const char *const globs[] = { "/v1/events/?*/?*/batch", "/v1/objects",
+		"/v1/outbox/?*", "/openapi.json" };
+
+	for (size_t i = 0; i < GAN_COUNT(globs); i++) {
+		if (gan_glob(globs[i], path))
+			return true;
+	}
+	return false;
+}
+
 static void
 on_head(void *arg, struct gan_request *r)
 {
@@ -221,6 +235,10 @@ on_head(void *arg, struct gan_request *r)
 
 	if (strcmp(path, "/healthz") == 0 || strcmp(path, "/readyz") == 0) {
 		answer_health(in, r, path[1] == 'r');
+	} else if (comes_later(path)) {
+		(void)gan_request_problem(r, GAN_PROBLEM_NOT_BUILT, 0,
+		    "This version of Gantry knows POST /hooks/{source}, POST "
+		    "/v1/events/{source}/{topic} and GET /v1/events/{id}.");
 	} else if (strncmp(path, hooks, sizeof(hooks) - 1) == 0) {
 		x = begin_exchange(in, r);
 		if (x != NULL)

@@ -258,7 +258,7 @@ def test_features_of_later_answer_501(make_gateway):
         got = gan.http(method, path, b"[]" if method == "POST" else None,
                        {"Authorization": "Bearer " + gan.SECRETS["erp-token"],
                         "Content-Type": "application/json"})
-        assert got.status in (404, 501), (path, got)
+        assert got.status == 501 and got.json()["type"] == "/problems/not-built", (path, got)
 
 
 def test_too_little_space_is_a_503(make_gateway):

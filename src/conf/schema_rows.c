@@ -40,7 +40,9 @@ const struct gan_schema_row gan_schema_rows[] = {
 	{ "require_reason", GAN_T_BOOL, .dflt = "false", CONF(require_reason),
 	    .help = "Whether commands of gantryctl(1) that change something need *--reason*." },
 
-	{ "listen", GAN_T_MAP, .help = "Where gantryd listens. A change needs a restart." },
+	{ "listen", GAN_T_MAP,
+	    .help = "Where gantryd listens. Addresses, the socket and _max_connections_ change with a "
+		    "restart only." },
 	{ "listen.public", GAN_T_MAP, .help = "The listener for webhooks and ERP posts." },
 	{ "listen.public.address", GAN_T_ADDRESS, .dflt = "127.0.0.1:8480", CONF(public.address),
 	    .help = "Numeric address and port. Put a reverse proxy that ends TLS in front of it." },
@@ -62,7 +64,7 @@ const struct gan_schema_row gan_schema_rows[] = {
 	{ "listen.control.socket", GAN_T_PATH, .dflt = "/run/gantry/control.sock",
 	    CONF(control_socket), .help = "Only its owner and group can open it." },
 
-	{ "store", GAN_T_MAP, .help = "The database. A change needs a restart." },
+	{ "store", GAN_T_MAP, .help = "The database. _engine_ and _path_ change with a restart only." },
 	{ "store.engine", GAN_T_ENUM, .dflt = "sqlite", .choices = "sqlite|postgresql",
 	    CONF(store.postgresql), .help = "*postgresql* is not built yet and refused." },
 	{ "store.path", GAN_T_PATH, .dflt = "/var/lib/gantry/gantry.db", CONF(store.path),

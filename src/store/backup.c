@@ -59,6 +59,24 @@ backup_fail(struct backup *b, int code, const char *why)
 	return GAN_OK;
 }
 
+static const char *
+open_trouble(int code)
+{
+	switch (code) {
+	case EEXIST:
+		return "an unfinished backup is there: remove its .part file";
+	case ENOENT:
+		return "there is no such folder: create it for the user that runs gantryd, which "
+		       "writes the file";
+	case EACCES:
+	case EROFS: /* what the unit has not opened */
+		return "gantryd may not write into this folder: name one that belongs to the user "
+		       "that runs it, such as /var/lib/gantry/backup";
+	default:
+		return strerror(code);
+	}
+}
+
 static int
 backup_open(struct gan_store *s, struct backup *b)
 {
@@ -69,9 +87,7 @@ backup_open(struct gan_store *s, struct backup *b)
 	/* Nobody else reads what is in it. */
 	fd = open(b->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return backup_fail(b, errno == ENOENT ? GAN_ENOENT : GAN_EIO,
-		    errno == EEXIST ? "an unfinished backup is there: remove its .part file"
-				    : strerror(errno));
+		return backup_fail(b, errno == ENOENT ? GAN_ENOENT : GAN_EIO, open_trouble(errno));
 	(void)close(fd);
 	b->created = true;
 	if (sqlite3_open_v2(b->part, &b->to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=

@@ -311,6 +311,8 @@ def test_backup(gan):
     assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     copy.close()
     assert gan.ctl_raw("backup", path)[0] == 1, "an existing file is not overwritten"
+    code, _, err = gan.ctl_raw("backup", gan.path("nowhere", "copy.db"))
+    assert code == 1 and "there is no such folder: create it" in err
     gan.stop()
     for name in os.listdir(gan.path("data")):
         os.unlink(gan.path("data", name))

@@ -52,6 +52,16 @@ def test_sysusers_and_tmpfiles(tree):
     assert found >= {"sysusers.d"}
 
 
+def test_the_folder_of_backups_is_there(tree):
+    """doc/operations.md backs up into it; nobody but the gateway may look in."""
+    with open(os.path.join(kit.TOP, "doc", "operations.md"), encoding="utf-8") as f:
+        folder = os.path.dirname(re.search(r"gantryctl backup (\S+)", f.read()).group(1))
+    assert os.stat(tree + folder).st_mode & 0o777 == 0o700
+    with open(find(tree, "gantry.service"), encoding="utf-8") as f:
+        state = re.search(r"^StateDirectory=(.*)$", f.read(), re.M).group(1).split()
+    assert os.path.relpath(folder, "/var/lib") in state
+
+
 def test_nothing_is_writable_by_others(tree):
     for folder, _, files in os.walk(tree):
         for name in files:

@@ -30,7 +30,7 @@ const struct gan_ctl_option gan_ctl_options[GAN_CTL_NOPTIONS] = {
 	[GAN_CTL_OPT_LIMIT] = { "limit", "N", "limit", GAN_CTL_COUNT,
 	    "at most so many (100; 1000 at most)" },
 	[GAN_CTL_OPT_BODIES] = { "bodies", NULL, "bodies", GAN_CTL_FLAG,
-	    "with bodies, requests and answers of every attempt" },
+	    "with heads and whole bodies of all requests and answers" },
 	[GAN_CTL_OPT_AS] = { "as", "OUTCOME", "as", GAN_CTL_TEXT,
 	    "sent: it arrived; not-sent: it did not, send it again" },
 	[GAN_CTL_OPT_CHECK] = { "check", NULL, NULL, GAN_CTL_FLAG,

@@ -209,7 +209,7 @@ void gan_ctl_put_try(struct gan_span result, struct gan_buf *out);
 unsigned gan_ctl_unhealthy(struct gan_span status, struct gan_buf *out);
 
 /* The story of a key, an event or a delivery; color: with escape sequences. */
-void gan_ctl_put_story(struct gan_span story, bool color, struct gan_buf *out);
+void gan_ctl_put_story(struct gan_span story, bool color, bool full, struct gan_buf *out);
 
 /* What a person can do about a delivery or event in this state; NULL: nothing is needed. */
 const char *gan_ctl_advice(const char *kind_or_state);

@@ -97,6 +97,7 @@ gan_ctl_run_show(struct gan_ctl *ctl)
 {
 	struct gan_ctl_reply r GAN_AUTO(gan_ctl_reply_fini) = { 0 };
 	struct gan_buf out GAN_AUTO(gan_buf_fini) = { 0 };
+	bool full = ctl->opt[GAN_CTL_OPT_BODIES] != NULL;
 	int rc;
 
 	/* The story tells of every attempt. */
@@ -109,7 +110,7 @@ gan_ctl_run_show(struct gan_ctl *ctl)
 		gan_ctl_show(ctl, &r);
 		return r.exit;
 	}
-	gan_ctl_put_story(r.result, ctl->color, &out);
+	gan_ctl_put_story(r.result, ctl->color, full, &out);
 	(void)fwrite(out.data, 1, out.len, stdout);
 	return r.exit;
 }

@@ -16,6 +16,7 @@
 struct teller {
 	struct gan_buf *out;
 	bool color;
+	bool full; /* bodies uncut, and the heads of requests and answers */
 };
 
 static void
@@ -131,19 +132,39 @@ put_first_line(struct teller *t, struct gan_span s)
 		gan_ctl_put_safe(t->out, text, strcspn(text, "\r\n"), false);
 }
 
-/* An answer or body, on one line and not longer than an excerpt. */
+/* An answer or body, on one line and not longer than an excerpt, unless all was asked for. */
 static void
 put_excerpt(struct teller *t, unsigned indent, const char *label, struct gan_span s)
 {
 	struct gan_buf b GAN_AUTO(gan_buf_fini) = { 0 };
+	bool cut;
 
 	if (!is_set(s))
 		return;
 	gan_span_text(s, &b);
 	gan_buf_printf(t->out, "%*s%s ", (int)indent, "", label);
+	cut = !t->full && b.len > EXCERPT;
 	if (b.data != NULL)
-		gan_ctl_put_safe(t->out, b.data, b.len < EXCERPT ? b.len : EXCERPT, false);
-	gan_buf_puts(t->out, b.len > EXCERPT ? " ...\n" : "\n");
+		gan_ctl_put_safe(t->out, b.data, cut ? EXCERPT : b.len, false);
+	gan_buf_puts(t->out, cut ? " ... (whole with --bodies)\n" : "\n");
+}
+
+/* A head, a line of it a line. */
+static void
+put_head(struct teller *t, const char *label, struct gan_span s)
+{
+	char *text GAN_AUTO(gan_str_free) = t->full ? gan_span_dup(s) : NULL;
+
+	for (const char *p = text; p != NULL && *p != '\0';) {
+		size_t n = strcspn(p, "\r\n");
+
+		if (n > 0) {
+			gan_buf_printf(t->out, "      %s ", label);
+			gan_ctl_put_safe(t->out, p, n, false);
+			gan_buf_putc(t->out, '\n');
+		}
+		p += n + strspn(p + n, "\r\n");
+	}
 }
 
 static void
@@ -166,8 +187,66 @@ put_attempt(struct teller *t, struct gan_span a, size_t no)
 		gan_buf_puts(t->out, ")");
 	}
 	gan_buf_putc(t->out, '\n');
+	put_head(t, ">", gan_span_get(a, "request"));
 	put_line(t, 6, "error:", gan_span_get(a, "error"));
+	put_head(t, "<", gan_span_get(a, "response_head"));
 	put_excerpt(t, 6, "answer:", gan_span_get(a, "response"));
+}
+
+/* "by root(0), 2026-…: skip, waiting -> skipped: goes by hand" */
+static void
+put_deed(struct teller *t, unsigned indent, struct gan_span a)
+{
+	gan_buf_printf(t->out, "%*sby ", (int)indent, "");
+	put_text(t, gan_span_get(a, "who"), "-");
+	gan_buf_puts(t->out, ", ");
+	put_text(t, gan_span_get(a, "at"), "-");
+	gan_buf_puts(t->out, ": ");
+	put_text(t, gan_span_get(a, "verb"), "-");
+	if (is_set(gan_span_get(a, "before")) && is_set(gan_span_get(a, "after"))) {
+		gan_buf_puts(t->out, ", ");
+		put_text(t, gan_span_get(a, "before"), "-");
+		gan_buf_puts(t->out, " -> ");
+		put_text(t, gan_span_get(a, "after"), "-");
+	}
+	if (is_set(gan_span_get(a, "reason"))) {
+		gan_buf_puts(t->out, ": ");
+		put_text(t, gan_span_get(a, "reason"), "-");
+	}
+	gan_buf_putc(t->out, '\n');
+}
+
+/* Times are in one form, so their texts compare as they do. */
+static bool
+is_before(struct gan_span a, struct gan_span b)
+{
+	char *x GAN_AUTO(gan_str_free) = gan_span_dup(gan_span_get(a, "at"));
+	char *y GAN_AUTO(gan_str_free) = gan_span_dup(gan_span_get(b, "at"));
+
+	return x != NULL && y != NULL && strcmp(x, y) < 0;
+}
+
+/* Tries, and what people did, in the order of time; *ret_answer: of the last try. */
+static size_t
+put_course(struct teller *t, struct gan_span d, struct gan_span *ret_answer)
+{
+	struct gan_span tries = gan_span_get(d, "tries"), deeds = gan_span_get(d, "audit"), a, b;
+	struct gan_span_iter ita = { 0 }, itb = { 0 };
+	bool has_try = gan_span_next(tries, &ita, NULL, &a);
+	bool has_deed = gan_span_next(deeds, &itb, NULL, &b);
+	size_t no = 0;
+
+	while (has_try || has_deed) {
+		if (has_deed && (!has_try || is_before(b, a))) {
+			put_deed(t, 4, b);
+			has_deed = gan_span_next(deeds, &itb, NULL, &b);
+		} else {
+			put_attempt(t, a, ++no);
+			*ret_answer = gan_span_get(a, "response");
+			has_try = gan_span_next(tries, &ita, NULL, &a);
+		}
+	}
+	return no;
 }
 
 /*
@@ -191,6 +270,10 @@ put_last(struct teller *t, struct gan_span d, bool with_try)
 			gan_buf_puts(t->out, "no answer");
 		gan_buf_putc(t->out, '\n');
 	}
+	/* Why it was skipped stands with the name of who did it. */
+	if (gan_span_is(gan_span_get(d, "state"), "skipped") &&
+	    gan_span_count(gan_span_get(d, "audit")) > 0)
+		return;
 	if (!gan_span_is(gan_span_get(d, "state"), "delivered"))
 		put_line(t, 4, "reason:", gan_span_get(last, "error"));
 }
@@ -198,10 +281,9 @@ put_last(struct teller *t, struct gan_span d, bool with_try)
 static void
 put_delivery(struct teller *t, struct gan_span d)
 {
-	struct gan_span tries = gan_span_get(d, "tries"), a;
-	struct gan_span state = gan_span_get(d, "state");
-	struct gan_span_iter it = { 0 };
-	size_t no = 0;
+	struct gan_span state = gan_span_get(d, "state"), gave = gan_span_get(d, "response");
+	struct gan_span answer = { NULL, 0 };
+	size_t no;
 
 	gan_buf_puts(t->out, "  delivery ");
 	put_text(t, gan_span_get(d, "id"), "-");
@@ -222,16 +304,16 @@ put_delivery(struct teller *t, struct gan_span d)
 	put_line(t, 4, "key:", gan_span_get(d, "key"));
 	put_line(t, 4, "effect:", gan_span_get(d, "effect"));
 	put_excerpt(t, 4, "body:", gan_span_get(d, "request"));
-	while (gan_span_next(tries, &it, NULL, &a))
-		put_attempt(t, a, ++no);
+	no = put_course(t, d, &answer);
 	put_last(t, d, no == 0);
-	put_excerpt(t, 4, "the target gave:", gan_span_get(d, "response"));
+	if (answer.n != gave.n || answer.n == 0 || memcmp(answer.p, gave.p, gave.n) != 0)
+		put_excerpt(t, 4, "the target gave:", gave);
 	if (gan_span_is(state, "waiting"))
 		put_line(t, 4, "next try:", gan_span_get(d, "next_at"));
 	put_advice(t, 4, state, gan_span_get(d, "id"));
 }
 
-/* meta says how the sender was proven: which header, algorithm, encoding and secret. */
+/* meta says how the sender was proven: which header, algorithm, encoding and secret, or token. */
 static void
 put_meta(struct teller *t, struct gan_span meta)
 {
@@ -246,6 +328,7 @@ put_meta(struct teller *t, struct gan_span meta)
 		put_text(t, gan_span_get(sig, "secret"), "-");
 		gan_buf_putc(t->out, '\n');
 	}
+	put_line(t, 2, "bearer token:", gan_span_get(meta, "token"));
 	put_line(t, 2, "triggered at:", gan_span_get(meta, "triggered_at"));
 	put_line(t, 2, "sent by:", gan_span_get(meta, "remote"));
 	put_line(t, 2, "from quarantine:", gan_span_get(meta, "quarantine"));
@@ -256,7 +339,8 @@ put_event(struct teller *t, struct gan_span e)
 {
 	struct gan_span deliveries = gan_span_get(e, "deliveries"), d;
 	struct gan_span state = gan_span_get(e, "state");
-	struct gan_span_iter it = { 0 };
+	struct gan_span deeds = gan_span_get(e, "audit"), deed;
+	struct gan_span_iter it = { 0 }, itd = { 0 };
 	size_t n = 0;
 
 	gan_buf_puts(t->out, "event ");
@@ -273,6 +357,8 @@ put_event(struct teller *t, struct gan_span e)
 	put_meta(t, gan_span_get(e, "meta"));
 	put_line(t, 2, "reason:", gan_span_get(e, "reason"));
 	put_excerpt(t, 2, "body:", gan_span_get(e, "body"));
+	while (gan_span_next(deeds, &itd, NULL, &deed))
+		put_deed(t, 2, deed);
 	if (gan_span_is(state, "rejected"))
 		put_advice(t, 2, state, gan_span_get(e, "id"));
 	while (gan_span_next(deliveries, &it, NULL, &d)) {
@@ -290,9 +376,9 @@ put_event(struct teller *t, struct gan_span e)
 }
 
 void
-gan_ctl_put_story(struct gan_span story, bool color, struct gan_buf *out)
+gan_ctl_put_story(struct gan_span story, bool color, bool full, struct gan_buf *out)
 {
-	struct teller t = { out, color };
+	struct teller t = { out, color, full };
 	struct gan_span events = gan_span_get(story, "events"), e;
 	struct gan_span_iter it = { 0 };
 	size_t n = 0;

@@ -38,14 +38,18 @@ token_digest(const struct gan_request *r, unsigned char out[GAN_SHA256_LEN])
 	return gan_sha256(&part, 1, out) == GAN_OK;
 }
 
-/* Digests are compared, so that neither length nor content shows in the time; all are. */
-static bool
+/*
+ * The token that fits, from 1; 0 when none does.  Digests are compared, so that
+ * neither length nor content shows in the time; all are.
+ */
+static unsigned
 opens(const struct gan_inbound_source *src, const unsigned char digest[GAN_SHA256_LEN])
 {
-	bool hit = false;
+	unsigned hit = 0;
 
-	for (size_t i = 0; i < src->ntokens; i++)
-		hit |= gan_equal_secret(src->tokens[i], digest, GAN_SHA256_LEN);
+	for (unsigned i = 0; i < src->ntokens; i++)
+		if (gan_equal_secret(src->tokens[i], digest, GAN_SHA256_LEN))
+			hit = i + 1;
 	return hit;
 }
 
@@ -55,7 +59,7 @@ token_owner(struct gan_snapshot *snap, const unsigned char digest[GAN_SHA256_LEN
 	struct gan_inbound_source *owner = NULL;
 
 	for (size_t i = 0; i < snap->conf->nsources; i++)
-		if (opens(&snap->sources[i], digest) && owner == NULL)
+		if (opens(&snap->sources[i], digest) != 0 && owner == NULL)
 			owner = &snap->sources[i];
 	return owner;
 }
@@ -145,7 +149,7 @@ head_post(struct gan_exchange *x, const char *source, const char *topic)
 	if (x->src == NULL || x->src->conf->kind != GAN_SOURCE_HTTP)
 		(void)gan_request_problem(
 		    x->req, GAN_PROBLEM_NOT_FOUND, 0, "No source of this name takes events here.");
-	else if (!opens(x->src, digest))
+	else if ((x->token = opens(x->src, digest)) == 0)
 		(void)gan_request_problem(x->req, GAN_PROBLEM_FORBIDDEN, 0,
 		    "Use the token of the source that stands in the path.");
 	else if (x->src->conf->not_built)
@@ -332,6 +336,7 @@ accept_post(struct gan_exchange *x)
 	gan_meta_put(&meta, "topic_raw", x->topic);
 	gan_meta_put(&meta, "content_type", gan_exchange_value(x, "content-type", value));
 	gan_meta_put(&meta, "remote", gan_snapshot_client(x->snap, x->req, client));
+	gan_buf_printf(&meta, ",\"token\":%u", x->token);
 	if (info.inexact)
 		gan_meta_put(&meta, "inexact", info.inexact_path);
 	if (use_key(x, &ev, &meta))

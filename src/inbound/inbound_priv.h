@@ -73,6 +73,7 @@ struct gan_exchange {
 	struct gan_inbound_source *src;
 	void (*run)(struct gan_exchange *x); /* when the body is complete */
 	int64_t received_ms;
+	unsigned token; /* http: which one of the source opened, from 1 */
 	char topic[GAN_TOPIC_MAX + 1];
 	char event_id[GAN_TOPIC_MAX + 1]; /* GET /v1/events/{id} */
 	bool rejected;                    /* stored, but as rejected */

@@ -90,22 +90,12 @@ delivery_row(struct gan_store *s, struct query_job *j, sqlite3_stmt *st)
 static int
 audit_row(struct gan_store *s, struct query_job *j, sqlite3_stmt *st)
 {
-	struct gan_buf *b = &j->out;
-
 	(void)s;
 	if (!in_time(&j->q, sqlite3_column_int64(st, 1)))
 		return GAN_OK;
 	comma(j);
 	j->found++;
-	gan_buf_printf(b, "{\"id\":\"%lld\"", (long long)sqlite3_column_int64(st, 0));
-	gan_json_time(b, "at", sqlite3_column_int64(st, 1));
-	gan_json_str(b, "who", gan_col_text(st, 2));
-	gan_json_str(b, "verb", gan_col_text(st, 3));
-	gan_json_str(b, "object", gan_col_text(st, 4));
-	gan_json_str(b, "reason", gan_col_text(st, 5));
-	gan_json_str(b, "before", gan_col_text(st, 6));
-	gan_json_str(b, "after", gan_col_text(st, 7));
-	gan_buf_putc(b, '}');
+	gan_shape_audit(st, &j->out);
 	return GAN_OK;
 }
 

@@ -80,7 +80,11 @@ static const char version_1[] =
     /* Events that retention met while they were not finished: looked at again each day. */
     "CREATE TABLE retain_later(event_id INTEGER PRIMARY KEY, due_ms INTEGER NOT NULL) STRICT;";
 
-static const char *const migrations[] = { version_1 };
+/* The story of a delivery tells who did what with it. */
+static const char version_2[] =
+    "CREATE INDEX audit_object ON audit(object, id) WHERE object IS NOT NULL;";
+
+static const char *const migrations[] = { version_1, version_2 };
 
 int
 gan_db_version(void)

@@ -64,6 +64,44 @@ json_bytes(struct gan_buf *b, const char *name, sqlite3_stmt *row, int col)
 		gan_buf_json(b, p, n);
 }
 
+/* ---- what people did ------------------------------------------------------------- */
+
+void
+gan_shape_audit(sqlite3_stmt *row, struct gan_buf *b)
+{
+	gan_buf_printf(b, "{\"id\":\"%lld\"", (long long)sqlite3_column_int64(row, 0));
+	gan_json_time(b, "at", sqlite3_column_int64(row, 1));
+	gan_json_str(b, "who", gan_col_text(row, 2));
+	gan_json_str(b, "verb", gan_col_text(row, 3));
+	gan_json_str(b, "object", gan_col_text(row, 4));
+	gan_json_str(b, "reason", gan_col_text(row, 5));
+	gan_json_str(b, "before", gan_col_text(row, 6));
+	gan_json_str(b, "after", gan_col_text(row, 7));
+	gan_buf_putc(b, '}');
+}
+
+/* "audit": what people did with one event or delivery, oldest first. */
+static int
+json_audit(struct gan_store *s, struct gan_buf *b, enum gan_id_kind kind, int64_t id)
+{
+	sqlite3_stmt *st GAN_AUTO(gan_db_rewind) = NULL;
+	char text[GAN_ID_LEN];
+	bool first = true;
+	int rc;
+
+	st = gan_bind(s->db, GAN_SQL_AUDIT_OF, GAN_T(gan_id_format(kind, id, text)));
+	name_put(b, "audit");
+	gan_buf_putc(b, '[');
+	while ((rc = gan_db_step(s->db, st)) > 0) {
+		if (!first)
+			gan_buf_putc(b, ',');
+		first = false;
+		gan_shape_audit(st, b);
+	}
+	gan_buf_putc(b, ']');
+	return rc;
+}
+
 /* ---- deliveries ------------------------------------------------------------------ */
 
 static void
@@ -173,6 +211,8 @@ gan_shape_delivery(
 		rc = json_stored(s, b, "request", GAN_SQL_PAYLOAD_GET, id);
 	if (rc == GAN_OK && bodies)
 		rc = json_tries(s, b, id);
+	if (rc == GAN_OK && bodies)
+		rc = json_audit(s, b, GAN_ID_DELIVERY, id);
 	gan_buf_putc(b, '}');
 	return rc;
 }
@@ -273,6 +313,8 @@ gan_shape_event(struct gan_store *s, sqlite3_stmt *row, bool bodies, int64_t onl
 		json_bytes(b, "meta", row, 5);
 		json_bytes(b, "body", row, 7);
 	}
+	if (rc == GAN_OK && bodies)
+		rc = json_audit(s, b, GAN_ID_EVENT, id);
 	if (rc == GAN_OK)
 		rc = json_deliveries(s, b, id, bodies, &only);
 	gan_buf_putc(b, '}');

@@ -161,6 +161,8 @@
 	X(AUDIT_LAST, "SELECT coalesce(max(id), 0) FROM audit")                                    \
 	X(AUDIT_LIST, "SELECT id, at_ms, who, verb, object, reason, before, after FROM audit"      \
 		      " WHERE id < ?1 ORDER BY id DESC")                                           \
+	X(AUDIT_OF, "SELECT id, at_ms, who, verb, object, reason, before, after FROM audit"        \
+		    " WHERE object = ?1 ORDER BY id LIMIT 200")                                    \
 	X(AUDIT_RETAIN, "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE id < ?1"        \
 			" ORDER BY id LIMIT 200)")                                                 \
 	X(PAUSE_PUT, "INSERT INTO paused(connector, reason, since_ms, who)"                        \

@@ -276,6 +276,7 @@ GAN_MUST_CHECK int gan_shape_event_id(struct gan_store *s, int64_t id, const cha
 GAN_MUST_CHECK int gan_shape_delivery(
     struct gan_store *s, sqlite3_stmt *row, bool bodies, bool with_event, struct gan_buf *out);
 GAN_MUST_CHECK int gan_shape_delivery_id(struct gan_store *s, int64_t id, struct gan_buf *out);
+void gan_shape_audit(sqlite3_stmt *row, struct gan_buf *b);
 GAN_MUST_CHECK int gan_shape_attention(struct gan_store *s, int64_t id, const char *what,
     const char *kind, int64_t since_ms, const struct gan_query *filter, struct gan_buf *out);
 GAN_MUST_CHECK int gan_shape_lane(struct gan_store *s, sqlite3_stmt *row, struct gan_buf *out);

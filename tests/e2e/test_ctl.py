@@ -304,6 +304,22 @@ def test_quarantine(gan):
     assert gan.ctl_raw("quarantine", "accept", "q0000000000001")[0] == 1
 
 
+def test_the_story_tells_who_did_what(gan):
+    held = gan.deliveries(state="unknown")[0]
+    gan.ctl("resolve", held["id"], "--as", "not-sent", "--reason", "the pool says Assigned")
+    gan.wait_key("p/a", "delivered", n=2)
+    rejected = gan.ctl("events list", "--state", "rejected")[0]
+    gan.ctl("skip", rejected["id"], "--reason", "a test of the ERP")
+    text = table(gan, "show", held["id"])
+    assert re.search(r"\n    try 1, .*\(unknown\)\n(?:.*\n)*    by \S+, \S+: resolve --as not-sent, "
+                     r"unknown -> waiting: the pool says Assigned\n(?:.*\n)*    try 2, ", text), text
+    assert "  bearer token: 1\n" in text
+    assert "      > " not in text
+    assert "      > Content-Type: application/json\n" in table(gan, "show", held["id"], "--bodies")
+    assert re.search(r"  by \S+, \S+: skip, rejected -> rejected, closed: a test of the ERP\n",
+                     table(gan, "show", rejected["id"]))
+
+
 def test_backup(gan):
     path = gan.path("copy.db")
     gan.ctl("backup", path)

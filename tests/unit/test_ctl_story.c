@@ -114,7 +114,7 @@ static const char story[] =
 
 START_TEST(a_story_tells_every_try_and_what_to_do)
 {
-	gan_ctl_put_story(span(story), false, &out);
+	gan_ctl_put_story(span(story), false, false, &out);
 	expect("po/PO1: 1 event\n");
 	expect("event e01 from prodsmart, production.created, received 2026-11-21T19:02:11.123Z: "
 	       "mapped\n");
@@ -129,13 +129,70 @@ START_TEST(a_story_tells_every_try_and_what_to_do)
 }
 END_TEST
 
+static const char handled[] =
+    "{\"id\":\"e01\",\"source\":\"erp\",\"topic\":\"x\",\"received_at\":\"2026-11-21T19:02:11.123Z\","
+    "\"state\":\"mapped\",\"reason\":null,\"meta\":{\"remote\":\"10.0.0.7\",\"token\":2},\"body\":null,"
+    "\"audit\":[{\"at\":\"2026-11-21T19:01:00.000Z\",\"who\":\"eve(5)\",\"verb\":\"retry\",\"reason\":"
+    "\"table mended\",\"before\":null,\"after\":null}],\"deliveries\":[{\"id\":\"d01\",\"rule\":\"r\","
+    "\"connector\":\"c\",\"operation\":\"o\",\"key\":\"k\",\"effect\":null,\"state\":\"delivered\","
+    "\"attempts\":2,\"next_at\":null,\"last\":{\"status\":200,\"error\":null,\"at\":"
+    "\"2026-11-21T19:05:00.000Z\"},\"response\":{\"ok\":1},\"tries\":[{\"at\":\"2026-11-21T19:02:12.000Z\","
+    "\"request\":\"POST https://x/y\\nAccept: application/json\\nx-key: (masked)\\n\",\"status\":null,"
+    "\"verdict\":\"unknown\",\"error\":\"timed out\",\"response_head\":null,\"response\":null},{\"at\":"
+    "\"2026-11-21T19:05:00.000Z\",\"request\":\"POST https://x/y\\n\",\"status\":200,\"verdict\":"
+    "\"delivered\",\"error\":null,\"response_head\":\"HTTP/1.1 200\\r\\nServer: s\\r\\n\",\"response\":"
+    "{\"ok\":1}}],\"audit\":[{\"at\":\"2026-11-21T19:04:00.000Z\",\"who\":\"ann(7)\",\"verb\":"
+    "\"resolve --as not-sent\",\"reason\":\"not in the pool\",\"before\":\"unknown\",\"after\":\"waiting\"}]}]}";
+
+START_TEST(a_story_tells_who_did_what_between_the_tries)
+{
+	const char *one, *deed, *two;
+
+	gan_ctl_put_story(span(handled), false, false, &out);
+	expect("  bearer token: 2\n");
+	expect("  sent by: 10.0.0.7\n");
+	expect("  by eve(5), 2026-11-21T19:01:00.000Z: retry: table mended\n");
+	expect("    by ann(7), 2026-11-21T19:04:00.000Z: resolve --as not-sent, unknown -> "
+	       "waiting: not in the pool\n");
+	one = strstr(out.data, "try 1,");
+	deed = strstr(out.data, "by ann(7)");
+	two = strstr(out.data, "try 2,");
+	ck_assert(one != NULL && one < deed && deed < two);
+	expect_not("x-key");
+	expect_not("the target gave"); /* the answer above it says the same */
+}
+END_TEST
+
+START_TEST(all_of_a_story_has_heads)
+{
+	gan_ctl_put_story(span(handled), false, true, &out);
+	expect("      > Accept: application/json\n      > x-key: (masked)\n");
+	expect("      < HTTP/1.1 200\n      < Server: s\n");
+}
+END_TEST
+
+START_TEST(a_long_body_is_cut_unless_all_is_asked_for)
+{
+	char text[1000], body[600] = "";
+
+	memset(body, 'x', sizeof(body) - 1);
+	(void)snprintf(
+	    text, sizeof(text), "{\"id\":\"e1\",\"state\":\"mapped\",\"body\":\"%s\"}", body);
+	gan_ctl_put_story(span(text), false, false, &out);
+	expect("xx ... (whole with --bodies)\n");
+	gan_buf_clear(&out);
+	gan_ctl_put_story(span(text), false, true, &out);
+	expect(body);
+}
+END_TEST
+
 START_TEST(data_cannot_steer_the_terminal)
 {
-	gan_ctl_put_story(span(story), false, &out);
+	gan_ctl_put_story(span(story), false, false, &out);
 	expect("try later?[31m");
 	ck_assert_ptr_null(strchr(out.data, '\033'));
 	gan_buf_clear(&out);
-	gan_ctl_put_story(span(story), true, &out);
+	gan_ctl_put_story(span(story), true, false, &out);
 	expect("\033[31munknown\033[0m");
 	expect("try later?[31m");
 	gan_buf_clear(&out);
@@ -150,12 +207,12 @@ END_TEST
 START_TEST(events_without_deliveries_say_why)
 {
 	gan_ctl_put_story(
-	    span("{\"id\":\"e1\",\"state\":\"mapped\",\"deliveries\":[]}"), false, &out);
+	    span("{\"id\":\"e1\",\"state\":\"mapped\",\"deliveries\":[]}"), false, false, &out);
 	expect("mapped, nothing to send");
 	gan_buf_clear(&out);
 	gan_ctl_put_story(span("{\"id\":\"e1\",\"state\":\"rejected\",\"reason\":\"no GTIN\","
 			       "\"deliveries\":[]}"),
-	    false, &out);
+	    false, false, &out);
 	expect("reason: no GTIN");
 	expect("gantryctl retry e1");
 }
@@ -167,7 +224,7 @@ START_TEST(no_state_is_called_processed)
 	char *at = strstr(data, "\"unknown\",\"attempts\"");
 
 	memcpy(at, "\"deliver\"", 9);
-	gan_ctl_put_story(span(data), false, &out);
+	gan_ctl_put_story(span(data), false, false, &out);
 	expect_not("processed");
 	free(data);
 }
@@ -230,6 +287,9 @@ main(void)
 	tcase_add_test(tc, numbers_survive_pretty_printing);
 	tcase_add_test(tc, json_lines_are_one_a_line);
 	tcase_add_test(tc, a_story_tells_every_try_and_what_to_do);
+	tcase_add_test(tc, a_story_tells_who_did_what_between_the_tries);
+	tcase_add_test(tc, all_of_a_story_has_heads);
+	tcase_add_test(tc, a_long_body_is_cut_unless_all_is_asked_for);
 	tcase_add_test(tc, data_cannot_steer_the_terminal);
 	tcase_add_test(tc, events_without_deliveries_say_why);
 	tcase_add_test(tc, no_state_is_called_processed);

@@ -85,10 +85,10 @@ START_TEST(show_tells_the_story_of_a_key)
 	ck_assert_int_eq(cJSON_GetArraySize(cJSON_GetObjectItem(t, "events")), 1);
 	cJSON_Delete(t);
 	t = ask((struct gan_query){ .kind = GAN_QUERY_SHOW, .text = dlv_text(id), .bodies = true });
-	ck_assert_str_eq(
-	    keys_of(t), "id,source,topic,received_at,state,reason,topic_raw,meta,body,deliveries");
+	ck_assert_str_eq(keys_of(t),
+	    "id,source,topic,received_at,state,reason,topic_raw,meta,body,audit,deliveries");
 	d = cJSON_GetArrayItem(cJSON_GetObjectItem(t, "deliveries"), 0);
-	ck_assert_str_eq(keys_of(d), DLV_KEYS ",request,tries");
+	ck_assert_str_eq(keys_of(d), DLV_KEYS ",request,tries,audit");
 	ck_assert_int_eq(cJSON_GetObjectItem(cJSON_GetObjectItem(d, "request"), "a")->valueint, 1);
 	try = cJSON_GetArrayItem(cJSON_GetObjectItem(d, "tries"), 0);
 	ck_assert_str_eq(keys_of(try), "id,at,ended_at,verdict,status,error,request,response_head,"

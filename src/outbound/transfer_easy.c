@@ -335,6 +335,22 @@ how_far(const struct gan_transfer *t, CURLcode code, int status)
 	return status != 0 ? GAN_UNREADABLE : GAN_MAYBE_SENT;
 }
 
+/* curl says that it could not connect; the system said why. */
+static void
+explain_unsent(const struct gan_transfer *t, CURLcode code, const char *why, struct gan_response *r)
+{
+	long os = 0;
+
+	if (code == CURLE_COULDNT_CONNECT && t->error[0] != '\0')
+		(void)curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &os);
+	if (os != 0)
+		snprintf(r->error, sizeof(r->error), "no connection: %s: %.*s", strerror((int)os),
+		    (int)(strstr(why, ": ") != NULL ? strstr(why, ": ") - why : (int)strlen(why)),
+		    why);
+	else
+		snprintf(r->error, sizeof(r->error), "no connection: %s", why);
+}
+
 static void
 explain(const struct gan_transfer *t, CURLcode code, struct gan_response *r)
 {
@@ -353,7 +369,7 @@ explain(const struct gan_transfer *t, CURLcode code, struct gan_response *r)
 		snprintf(r->error, sizeof(r->error), "no complete answer within %s",
 		    gan_duration_format(t->total_ms, took, sizeof(took)));
 	else if (r->sent == GAN_NOT_SENT)
-		snprintf(r->error, sizeof(r->error), "no connection: %s", why);
+		explain_unsent(t, code, why, r);
 	else if (r->sent == GAN_UNREADABLE && !t->head_whole)
 		snprintf(r->error, sizeof(r->error), "the answer was cut off in its headers");
 	else if (r->sent == GAN_UNREADABLE)

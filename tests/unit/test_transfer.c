@@ -177,7 +177,7 @@ START_TEST(refused_connection_sent_nothing)
 	close(fd);
 	ck_assert_int_eq(got.sent, GAN_NOT_SENT);
 	ck_assert_int_eq(got.status, 0);
-	ck_assert_ptr_nonnull(strstr(got.error, "no connection:"));
+	ck_assert_ptr_nonnull(strstr(got.error, "no connection: Connection refused: "));
 }
 END_TEST
 

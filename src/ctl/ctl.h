@@ -78,7 +78,7 @@ struct gan_ctl_column {
 		GAN_COL_PLAIN,
 		GAN_COL_RIGHT,
 		GAN_COL_TIME,
-		GAN_COL_LONG, /* takes what is left, cut when it is too long */
+		GAN_COL_LONG, /* on a line of its own when the terminal is narrow */
 		GAN_COL_STATE,
 	} kind;
 };

@@ -93,41 +93,172 @@ cell(struct gan_span row, const struct gan_ctl_column *col)
 	return gan_buf_steal(&b, NULL);
 }
 
-static void
-add_row(struct gan_table *t, struct gan_span row, const struct gan_ctl_column *columns)
-{
-	char *cells[COLUMNS_MAX] = { NULL };
-	const char *color = NULL;
-	size_t n;
+/* A listing: its cells, and how it is laid out on the terminal. */
+struct listing {
+	const struct gan_ctl_column *columns;
+	size_t ncolumns, nrows;
+	char **cells;   /* row after row; NULL is "-" */
+	size_t width;   /* of the terminal; 0: none */
+	size_t in_rows; /* so many columns stand in the rows, the others in notes below them */
+};
 
-	for (n = 0; n < COLUMNS_MAX && columns[n].heading != NULL; n++) {
-		cells[n] = cell(row, &columns[n]);
-		if (columns[n].kind == GAN_COL_STATE)
-			color = state_color(cells[n]);
+static void
+listing_fini(struct listing *l)
+{
+	for (size_t i = 0; l->cells != NULL && i < l->nrows * l->ncolumns; i++)
+		free(l->cells[i]);
+	free(l->cells);
+}
+
+static const char *
+text_of(const struct listing *l, size_t row, size_t col)
+{
+	const char *text = l->cells[row * l->ncolumns + col];
+
+	return text != NULL ? text : "-";
+}
+
+/* Bytes that begin a character: near enough to columns. */
+static size_t
+width_of(const char *s)
+{
+	size_t n = 0;
+
+	for (; *s != '\0'; s++)
+		n += ((unsigned char)*s & 0xc0) != 0x80;
+	return n;
+}
+
+/* All columns in the rows when all fit; else the first ones, without the long texts. */
+static void
+lay_out(struct listing *l)
+{
+	size_t total = 0, fit = 0;
+	bool whole = true;
+
+	for (size_t c = 0; c < l->ncolumns; c++) {
+		size_t most = width_of(l->columns[c].heading);
+
+		for (size_t r = 0; r < l->nrows; r++) {
+			size_t n = width_of(text_of(l, r, c));
+
+			most = n > most ? n : most;
+		}
+		total += most + (c > 0);
+		whole =
+		    whole && (total <= l->width || c == 0) && l->columns[c].kind != GAN_COL_LONG;
+		fit += whole;
 	}
-	gan_table_row(t, (const char *const *)cells, n, color);
-	for (size_t i = 0; i < n; i++)
-		free(cells[i]);
+	l->in_rows = l->width == 0 || total <= l->width ? l->ncolumns : fit;
+}
+
+/* Words of text behind an indentation, on lines of the terminal's width. */
+static void
+put_wrapped(struct gan_buf *out, const char *label, const char *text, size_t width)
+{
+	size_t at = 0, n;
+
+	gan_buf_printf(out, "    %s", label);
+	at = 4 + width_of(label);
+	for (; *text != '\0'; text += n) {
+		size_t columns;
+
+		n = strcspn(text + 1, " ") + 1;
+		columns = width_of(text) - width_of(text + n);
+		if (at + columns > width && at > 6 && *text == ' ') {
+			gan_buf_puts(out, "\n     ");
+			at = 5;
+		}
+		gan_buf_put(out, text, n);
+		at += columns;
+	}
+	gan_buf_putc(out, '\n');
+}
+
+/* Short ones share a line, a long text has its own. */
+static void
+put_note(const struct listing *l, size_t row, struct gan_buf *out)
+{
+	struct gan_buf shorts GAN_AUTO(gan_buf_fini) = { 0 };
+	char label[64];
+
+	for (size_t c = l->in_rows; c < l->ncolumns; c++) {
+		const char *text = l->cells[row * l->ncolumns + c];
+
+		if (text != NULL && l->columns[c].kind != GAN_COL_LONG)
+			gan_buf_printf(&shorts, "%s%s: %s", shorts.len > 0 ? ", " : "",
+			    l->columns[c].heading, text);
+	}
+	if (shorts.len > 0)
+		put_wrapped(out, "", shorts.data, l->width);
+	for (size_t c = l->in_rows; c < l->ncolumns; c++) {
+		const char *text = l->cells[row * l->ncolumns + c];
+
+		if (text == NULL || l->columns[c].kind != GAN_COL_LONG)
+			continue;
+		(void)snprintf(label, sizeof(label), "%s: ", l->columns[c].heading);
+		put_wrapped(out, label, text, l->width);
+	}
+}
+
+static int
+listing_fill(struct listing *l, struct gan_span array)
+{
+	struct gan_span_iter it = { 0 };
+	struct gan_span row;
+
+	while (l->ncolumns < COLUMNS_MAX && l->columns[l->ncolumns].heading != NULL)
+		l->ncolumns++;
+	l->cells = calloc(gan_span_count(array) * l->ncolumns, sizeof(*l->cells));
+	if (l->cells == NULL)
+		return -1;
+	while (gan_span_next(array, &it, NULL, &row)) {
+		for (size_t c = 0; c < l->ncolumns; c++)
+			l->cells[l->nrows * l->ncolumns + c] = cell(row, &l->columns[c]);
+		l->nrows++;
+	}
+	return 0;
+}
+
+static void
+add_row(const struct listing *l, struct gan_table *t, size_t row)
+{
+	struct gan_buf note GAN_AUTO(gan_buf_fini) = { 0 };
+	const char *const *cells = (const char *const *)&l->cells[row * l->ncolumns];
+	const char *color = NULL;
+
+	for (size_t c = 0; c < l->ncolumns; c++) {
+		if (l->columns[c].kind == GAN_COL_STATE)
+			color = state_color(cells[c]);
+	}
+	gan_table_row(t, cells, l->in_rows, color);
+	put_note(l, row, &note);
+	if (note.len > 0)
+		gan_table_note(t, note.data);
 }
 
 void
 gan_ctl_print_list(
     const struct gan_ctl *ctl, struct gan_span array, const struct gan_ctl_column *columns)
 {
+	struct listing l GAN_AUTO(
+	    listing_fini) = { .columns = columns, .width = gan_table_width() };
 	struct gan_table *t GAN_AUTO(gan_table_free) = NULL;
-	struct gan_span_iter it = { 0 };
-	struct gan_span row;
 
 	if (gan_span_count(array) == 0) {
 		(void)puts("nothing");
 		return;
 	}
 	t = gan_table_new(ctl->color);
-	for (size_t i = 0; columns[i].heading != NULL; i++)
-		gan_table_column(t, columns[i].heading, columns[i].kind == GAN_COL_RIGHT,
-		    columns[i].kind == GAN_COL_LONG);
-	while (gan_span_next(array, &it, NULL, &row))
-		add_row(t, row, columns);
+	if (t == NULL || listing_fill(&l, array) < 0) {
+		(void)fputs("gantryctl: out of memory\n", stderr);
+		return;
+	}
+	lay_out(&l);
+	for (size_t c = 0; c < l.in_rows; c++)
+		gan_table_column(t, columns[c].heading, columns[c].kind == GAN_COL_RIGHT);
+	for (size_t r = 0; r < l.nrows; r++)
+		add_row(&l, t, r);
 	if (gan_table_print(t) < 0)
 		(void)fputs("gantryctl: the table could not be printed\n", stderr);
 }

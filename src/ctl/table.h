@@ -11,11 +11,17 @@ struct gan_table;
 struct gan_table *gan_table_new(bool color);
 void gan_table_free(struct gan_table **tp);
 
-/* right: numbers.  flexible: takes what is left of a line and is cut when it is too long. */
-void gan_table_column(struct gan_table *t, const char *heading, bool right, bool flexible);
+/* right: numbers. */
+void gan_table_column(struct gan_table *t, const char *heading, bool right);
 
 /* One text per column, copied; NULL is "-".  color: "red", "yellow", … or NULL. */
 void gan_table_row(struct gan_table *t, const char *const *cells, size_t n, const char *color);
 
-/* On stdout; as wide as the terminal, not cut at all when it is none. */
+/* Lines that stand below the last row, copied; each with its line break. */
+void gan_table_note(struct gan_table *t, const char *text);
+
+/* On stdout; nothing is cut. */
 int gan_table_print(struct gan_table *t);
+
+/* Columns of the terminal on stdout; 0 when it is none. */
+size_t gan_table_width(void);

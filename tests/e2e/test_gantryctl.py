@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: MIT
 """gantryctl against a daemon of our own making: what it asks, shows, and says by its exit code."""
+import fcntl
 import json
 import os
+import pty
 import socket
+import struct
 import subprocess
+import termios
 import threading
 from pathlib import Path
 
@@ -243,3 +247,37 @@ def test_a_daemon_that_hangs_up(tmp_path):
         run = subprocess.run([GANTRYCTL, "--socket", path, "status"], capture_output=True, text=True, timeout=30)
         thread.join(10)
     assert run.returncode == 69 and "before it answered" in run.stderr
+
+
+def on_terminal(daemon, columns, *args):
+    """What gantryctl prints on a terminal of so many columns."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    env = {**os.environ, "TERM": "xterm", "NO_COLOR": "1"}
+    with subprocess.Popen([GANTRYCTL, "--socket", daemon.path, *args], stdout=theirs, env=env) as p:
+        os.close(theirs)
+        said = b""
+        try:
+            while part := os.read(ours, 65536):
+                said += part
+        except OSError:
+            pass  # the other end is closed
+        assert p.wait(timeout=30) == 0
+    os.close(ours)
+    return said.decode().replace("\r\n", "\n")
+
+
+def test_nothing_is_cut_on_a_narrow_terminal(daemon):
+    why = "no connection: Connection refused: Failed to connect to 127.0.0.1 port 9001 after 0 ms"
+    row = {**DELIVERY, "key": "sscc/337370000000000003", "state": "waiting",
+           "next_at": "2026-11-21T19:03:11.123Z", "last": {**DELIVERY["last"], "error": why}}
+    daemon.answers["deliveries list"] = (0, [row, {**row, "id": "d3"}], None)
+    said = on_terminal(daemon, 80, "deliveries", "list")
+    lines = said.splitlines()
+    assert max(map(len, lines)) <= 80, said
+    assert lines[0].split() == ["ID", "KEY", "CONNECTOR", "OPERATION", "STATE", "TRIES"]
+    assert lines[1].startswith("d2 ") and lines[2] == "    NEXT (UTC): 2026-11-21 19:03:11, ANSWER: 402"
+    assert lines[3].startswith("    ERROR: no connection") and lines[5].startswith("d3 ")
+    assert " ".join(said.split()).count(why) == 2
+    wide = on_terminal(daemon, 250, "deliveries", "list")
+    assert len(wide.splitlines()) == 3 and wide.count(why) == 2

@@ -209,7 +209,13 @@ void gan_ctl_put_try(struct gan_span result, struct gan_buf *out);
 unsigned gan_ctl_unhealthy(struct gan_span status, struct gan_buf *out);
 
 /* The story of a key, an event or a delivery; color: with escape sequences. */
-void gan_ctl_put_story(struct gan_span story, bool color, bool full, struct gan_buf *out);
+struct gan_ctl_telling {
+	bool color;
+	bool full;              /* bodies uncut, and the heads of requests and answers */
+	struct gan_span status; /* of gantryd, to say why a connector does not send; or empty */
+};
+void gan_ctl_put_story(
+    struct gan_span story, const struct gan_ctl_telling *how, struct gan_buf *out);
 
 /* What a person can do about a delivery or event in this state; NULL: nothing is needed. */
 const char *gan_ctl_advice(const char *kind_or_state);

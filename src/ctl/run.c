@@ -92,12 +92,27 @@ gan_ctl_run_status(struct gan_ctl *ctl)
 	return n > 0 ? GAN_CTL_NEGATIVE : GAN_CTL_OK;
 }
 
+/* How the connectors are: a delivery that waits may wait for one of them. */
+static void
+ask_status(struct gan_ctl *ctl, struct gan_ctl_reply *ret_reply)
+{
+	struct gan_buf b GAN_AUTO(gan_buf_fini) = { 0 };
+	struct gan_err err = { 0 };
+
+	gan_ctl_request_begin(&b, "status");
+	gan_ctl_request_end(&b, NULL);
+	if (gan_ctl_call(ctl, &b, ctl->cmd->deadline_s, ret_reply, &err) < 0)
+		*ret_reply = (struct gan_ctl_reply){ 0 }; /* the story is told without it */
+}
+
 int
 gan_ctl_run_show(struct gan_ctl *ctl)
 {
 	struct gan_ctl_reply r GAN_AUTO(gan_ctl_reply_fini) = { 0 };
+	struct gan_ctl_reply status GAN_AUTO(gan_ctl_reply_fini) = { 0 };
 	struct gan_buf out GAN_AUTO(gan_buf_fini) = { 0 };
-	bool full = ctl->opt[GAN_CTL_OPT_BODIES] != NULL;
+	struct gan_ctl_telling how = { ctl->color, ctl->opt[GAN_CTL_OPT_BODIES] != NULL,
+		{ NULL, 0 } };
 	int rc;
 
 	/* The story tells of every attempt. */
@@ -110,7 +125,9 @@ gan_ctl_run_show(struct gan_ctl *ctl)
 		gan_ctl_show(ctl, &r);
 		return r.exit;
 	}
-	gan_ctl_put_story(r.result, ctl->color, full, &out);
+	ask_status(ctl, &status);
+	how.status = status.result;
+	gan_ctl_put_story(r.result, &how, &out);
 	(void)fwrite(out.data, 1, out.len, stdout);
 	return r.exit;
 }

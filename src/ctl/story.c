@@ -15,8 +15,7 @@
 
 struct teller {
 	struct gan_buf *out;
-	bool color;
-	bool full; /* bodies uncut, and the heads of requests and answers */
+	const struct gan_ctl_telling *how;
 };
 
 static void
@@ -65,7 +64,7 @@ put_state(struct teller *t, struct gan_span state)
 	};
 	const char *sgr = NULL;
 
-	for (size_t i = 0; t->color && i < GAN_COUNT(colors); i++) {
+	for (size_t i = 0; t->how->color && i < GAN_COUNT(colors); i++) {
 		if (gan_span_is(state, colors[i].name))
 			sgr = colors[i].sgr;
 	}
@@ -143,7 +142,7 @@ put_excerpt(struct teller *t, unsigned indent, const char *label, struct gan_spa
 		return;
 	gan_span_text(s, &b);
 	gan_buf_printf(t->out, "%*s%s ", (int)indent, "", label);
-	cut = !t->full && b.len > EXCERPT;
+	cut = !t->how->full && b.len > EXCERPT;
 	if (b.data != NULL)
 		gan_ctl_put_safe(t->out, b.data, cut ? EXCERPT : b.len, false);
 	gan_buf_puts(t->out, cut ? " ... (whole with --bodies)\n" : "\n");
@@ -153,7 +152,7 @@ put_excerpt(struct teller *t, unsigned indent, const char *label, struct gan_spa
 static void
 put_head(struct teller *t, const char *label, struct gan_span s)
 {
-	char *text GAN_AUTO(gan_str_free) = t->full ? gan_span_dup(s) : NULL;
+	char *text GAN_AUTO(gan_str_free) = t->how->full ? gan_span_dup(s) : NULL;
 
 	for (const char *p = text; p != NULL && *p != '\0';) {
 		size_t n = strcspn(p, "\r\n");
@@ -264,7 +263,9 @@ put_last(struct teller *t, struct gan_span d, bool with_try)
 		gan_buf_puts(t->out, "    last try, ");
 		put_text(t, gan_span_get(last, "at"), "-");
 		gan_buf_puts(t->out, ": ");
-		if (gan_span_int(gan_span_get(last, "status"), 0) > 0)
+		if (gan_span_kind(gan_span_get(d, "tries")) == '[') /* all are known: none left */
+			gan_buf_puts(t->out, "not sent");
+		else if (gan_span_int(gan_span_get(last, "status"), 0) > 0)
 			put_text(t, gan_span_get(last, "status"), "-");
 		else
 			gan_buf_puts(t->out, "no answer");
@@ -276,6 +277,51 @@ put_last(struct teller *t, struct gan_span d, bool with_try)
 		return;
 	if (!gan_span_is(gan_span_get(d, "state"), "delivered"))
 		put_line(t, 4, "reason:", gan_span_get(last, "error"));
+}
+
+static struct gan_span
+connector_of(const struct teller *t, struct gan_span d)
+{
+	struct gan_span all = gan_span_get(t->how->status, "connectors"), c;
+	char *name GAN_AUTO(gan_str_free) = gan_span_dup(gan_span_get(d, "connector"));
+	struct gan_span_iter it = { 0 };
+
+	while (name != NULL && gan_span_next(all, &it, NULL, &c)) {
+		if (gan_span_is(gan_span_get(c, "name"), name))
+			return c;
+	}
+	return (struct gan_span){ NULL, 0 };
+}
+
+/* A waiting delivery: what it waits for. */
+static void
+put_wait(struct teller *t, struct gan_span d)
+{
+	struct gan_span c = connector_of(t, d), paused = gan_span_get(c, "paused");
+
+	if (is_set(paused)) {
+		gan_buf_puts(t->out, "    waits: ");
+		put_text(t, gan_span_get(c, "name"), "-");
+		gan_buf_puts(t->out, gan_span_is(paused, "token")
+					 ? " is paused, its credentials are refused: "
+					 : " is paused by a person: ");
+		put_text(t, gan_span_get(c, "pause_reason"), "no reason given");
+		gan_buf_puts(t->out, " (`gantryctl resume ");
+		put_text(t, gan_span_get(c, "name"), "NAME");
+		gan_buf_puts(t->out, "` when it may go on)\n");
+		return;
+	}
+	if (is_set(gan_span_get(d, "behind"))) {
+		put_line(t, 4, "waits behind another of its key:", gan_span_get(d, "behind"));
+		return;
+	}
+	if (gan_span_kind(gan_span_get(c, "breaker_open")) == 't')
+		put_line(t, 4, "waits: the connector keeps failing, it is tried again at",
+		    gan_span_get(c, "breaker_until"));
+	else if (is_set(gan_span_get(c, "wait_until")))
+		put_line(t, 4, "waits: the connector asked to wait until",
+		    gan_span_get(c, "wait_until"));
+	put_line(t, 4, "next try:", gan_span_get(d, "next_at"));
 }
 
 static void
@@ -309,7 +355,7 @@ put_delivery(struct teller *t, struct gan_span d)
 	if (answer.n != gave.n || answer.n == 0 || memcmp(answer.p, gave.p, gave.n) != 0)
 		put_excerpt(t, 4, "the target gave:", gave);
 	if (gan_span_is(state, "waiting"))
-		put_line(t, 4, "next try:", gan_span_get(d, "next_at"));
+		put_wait(t, d);
 	put_advice(t, 4, state, gan_span_get(d, "id"));
 }
 
@@ -376,9 +422,9 @@ put_event(struct teller *t, struct gan_span e)
 }
 
 void
-gan_ctl_put_story(struct gan_span story, bool color, bool full, struct gan_buf *out)
+gan_ctl_put_story(struct gan_span story, const struct gan_ctl_telling *how, struct gan_buf *out)
 {
-	struct teller t = { out, color, full };
+	struct teller t = { out, how };
 	struct gan_span events = gan_span_get(story, "events"), e;
 	struct gan_span_iter it = { 0 };
 	size_t n = 0;

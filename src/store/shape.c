@@ -186,6 +186,28 @@ json_tries(struct gan_store *s, struct gan_buf *b, int64_t delivery)
 	return rc;
 }
 
+/* "behind": the head of its lane, while that is another one; else null. */
+static int
+json_behind(struct gan_store *s, struct gan_buf *b, sqlite3_stmt *row)
+{
+	sqlite3_stmt *st GAN_AUTO(gan_db_rewind) = NULL;
+	const char *key = gan_col_text(row, 5);
+	int64_t head = 0;
+	int rc = 0;
+
+	if (key != NULL && sqlite3_column_int(row, 7) == GAN_DLV_WAITING) {
+		st =
+		    gan_bind(s->db, GAN_SQL_LANE_LIST_KEY, GAN_T(gan_col_text(row, 3)), GAN_T(key));
+		rc = gan_db_step(s->db, st);
+		head = rc > 0 ? sqlite3_column_int64(st, 4) : 0;
+	}
+	if (head != 0 && head != sqlite3_column_int64(row, 0))
+		gan_json_id(b, "behind", GAN_ID_DELIVERY, head);
+	else
+		gan_json_str(b, "behind", NULL);
+	return rc < 0 ? rc : GAN_OK;
+}
+
 int
 gan_shape_delivery(
     struct gan_store *s, sqlite3_stmt *row, bool bodies, bool with_event, struct gan_buf *b)
@@ -213,6 +235,8 @@ gan_shape_delivery(
 		rc = json_tries(s, b, id);
 	if (rc == GAN_OK && bodies)
 		rc = json_audit(s, b, GAN_ID_DELIVERY, id);
+	if (rc == GAN_OK && bodies)
+		rc = json_behind(s, b, row);
 	gan_buf_putc(b, '}');
 	return rc;
 }

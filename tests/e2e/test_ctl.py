@@ -304,6 +304,16 @@ def test_quarantine(gan):
     assert gan.ctl_raw("quarantine", "accept", "q0000000000001")[0] == 1
 
 
+def test_the_story_tells_what_it_waits_for(gan):
+    held = gan.deliveries(state="unknown")[0]
+    assert f"    waits behind another of its key: {held['id']}\n" in table(gan, "show", "p/a")
+    gan.ctl("pause", "flex2b", "--reason", "they move house")
+    gan.erp_post("line", {"n": 2, "key": "b"})
+    gan.wait_key("k/b", "waiting")
+    text = table(gan, "show", "k/b")
+    assert "waits: flex2b is paused by a person: they move house" in text and "next try" not in text
+
+
 def test_the_story_tells_who_did_what(gan):
     held = gan.deliveries(state="unknown")[0]
     gan.ctl("resolve", held["id"], "--as", "not-sent", "--reason", "the pool says Assigned")

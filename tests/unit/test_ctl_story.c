@@ -40,6 +40,12 @@ expect_not(const char *part)
 	    out.data == NULL || strstr(out.data, part) == NULL, "'%s' in\n%s", part, out.data);
 }
 
+static void
+tell(struct gan_span s, bool color, bool full)
+{
+	gan_ctl_put_story(s, &(struct gan_ctl_telling){ color, full, { NULL, 0 } }, &out);
+}
+
 START_TEST(members_are_found)
 {
 	struct gan_span s = span(" {\"a\":{\"b\" : [1,{\"c\":\"}]\\\"\"},null]}, \"d\":12.50e1 ,"
@@ -114,7 +120,7 @@ static const char story[] =
 
 START_TEST(a_story_tells_every_try_and_what_to_do)
 {
-	gan_ctl_put_story(span(story), false, false, &out);
+	tell(span(story), false, false);
 	expect("po/PO1: 1 event\n");
 	expect("event e01 from prodsmart, production.created, received 2026-11-21T19:02:11.123Z: "
 	       "mapped\n");
@@ -148,7 +154,7 @@ START_TEST(a_story_tells_who_did_what_between_the_tries)
 {
 	const char *one, *deed, *two;
 
-	gan_ctl_put_story(span(handled), false, false, &out);
+	tell(span(handled), false, false);
 	expect("  bearer token: 2\n");
 	expect("  sent by: 10.0.0.7\n");
 	expect("  by eve(5), 2026-11-21T19:01:00.000Z: retry: table mended\n");
@@ -165,7 +171,7 @@ END_TEST
 
 START_TEST(all_of_a_story_has_heads)
 {
-	gan_ctl_put_story(span(handled), false, true, &out);
+	tell(span(handled), false, true);
 	expect("      > Accept: application/json\n      > x-key: (masked)\n");
 	expect("      < HTTP/1.1 200\n      < Server: s\n");
 }
@@ -178,21 +184,51 @@ START_TEST(a_long_body_is_cut_unless_all_is_asked_for)
 	memset(body, 'x', sizeof(body) - 1);
 	(void)snprintf(
 	    text, sizeof(text), "{\"id\":\"e1\",\"state\":\"mapped\",\"body\":\"%s\"}", body);
-	gan_ctl_put_story(span(text), false, false, &out);
+	tell(span(text), false, false);
 	expect("xx ... (whole with --bodies)\n");
 	gan_buf_clear(&out);
-	gan_ctl_put_story(span(text), false, true, &out);
+	tell(span(text), false, true);
 	expect(body);
+}
+END_TEST
+
+START_TEST(a_story_says_what_a_delivery_waits_for)
+{
+	static const char form[] =
+	    "{\"id\":\"e1\",\"state\":\"mapped\",\"deliveries\":[{\"id\":\"d2\",\"connector\":\"c\","
+	    "\"state\":\"waiting\",\"attempts\":0,\"next_at\":\"2026-11-21T19:02:43.000Z\","
+	    "\"behind\":%s}]}";
+	struct gan_ctl_telling how = { false, false,
+		span("{\"connectors\":[{\"name\":\"c\",\"paused\":\"person\",\"pause_reason\":"
+		     "\"night shift\",\"breaker_open\":true,\"breaker_until\":"
+		     "\"2026-11-21T19:03:00.000Z\"}]}") };
+	char text[400];
+
+	(void)snprintf(text, sizeof(text), form, "\"d1\"");
+	gan_ctl_put_story(span(text), &how, &out);
+	expect("waits: c is paused by a person: night shift (`gantryctl resume c`");
+	expect_not("next try");
+	gan_buf_clear(&out);
+	tell(span(text), false, false);
+	expect("waits behind another of its key: d1\n");
+	expect_not("next try");
+	gan_buf_clear(&out);
+	(void)snprintf(text, sizeof(text), form, "null");
+	how.status = span("{\"connectors\":[{\"name\":\"c\",\"paused\":null,\"breaker_open\":true,"
+			  "\"breaker_until\":\"2026-11-21T19:03:00.000Z\"}]}");
+	gan_ctl_put_story(span(text), &how, &out);
+	expect("keeps failing, it is tried again at 2026-11-21T19:03:00.000Z");
+	expect("next try: 2026-11-21T19:02:43.000Z");
 }
 END_TEST
 
 START_TEST(data_cannot_steer_the_terminal)
 {
-	gan_ctl_put_story(span(story), false, false, &out);
+	tell(span(story), false, false);
 	expect("try later?[31m");
 	ck_assert_ptr_null(strchr(out.data, '\033'));
 	gan_buf_clear(&out);
-	gan_ctl_put_story(span(story), true, false, &out);
+	tell(span(story), true, false);
 	expect("\033[31munknown\033[0m");
 	expect("try later?[31m");
 	gan_buf_clear(&out);
@@ -206,13 +242,12 @@ END_TEST
 
 START_TEST(events_without_deliveries_say_why)
 {
-	gan_ctl_put_story(
-	    span("{\"id\":\"e1\",\"state\":\"mapped\",\"deliveries\":[]}"), false, false, &out);
+	tell(span("{\"id\":\"e1\",\"state\":\"mapped\",\"deliveries\":[]}"), false, false);
 	expect("mapped, nothing to send");
 	gan_buf_clear(&out);
-	gan_ctl_put_story(span("{\"id\":\"e1\",\"state\":\"rejected\",\"reason\":\"no GTIN\","
-			       "\"deliveries\":[]}"),
-	    false, false, &out);
+	tell(span("{\"id\":\"e1\",\"state\":\"rejected\",\"reason\":\"no GTIN\","
+		  "\"deliveries\":[]}"),
+	    false, false);
 	expect("reason: no GTIN");
 	expect("gantryctl retry e1");
 }
@@ -224,7 +259,7 @@ START_TEST(no_state_is_called_processed)
 	char *at = strstr(data, "\"unknown\",\"attempts\"");
 
 	memcpy(at, "\"deliver\"", 9);
-	gan_ctl_put_story(span(data), false, false, &out);
+	tell(span(data), false, false);
 	expect_not("processed");
 	free(data);
 }
@@ -290,6 +325,7 @@ main(void)
 	tcase_add_test(tc, a_story_tells_who_did_what_between_the_tries);
 	tcase_add_test(tc, all_of_a_story_has_heads);
 	tcase_add_test(tc, a_long_body_is_cut_unless_all_is_asked_for);
+	tcase_add_test(tc, a_story_says_what_a_delivery_waits_for);
 	tcase_add_test(tc, data_cannot_steer_the_terminal);
 	tcase_add_test(tc, events_without_deliveries_say_why);
 	tcase_add_test(tc, no_state_is_called_processed);

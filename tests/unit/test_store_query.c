@@ -88,7 +88,7 @@ START_TEST(show_tells_the_story_of_a_key)
 	ck_assert_str_eq(keys_of(t),
 	    "id,source,topic,received_at,state,reason,topic_raw,meta,body,audit,deliveries");
 	d = cJSON_GetArrayItem(cJSON_GetObjectItem(t, "deliveries"), 0);
-	ck_assert_str_eq(keys_of(d), DLV_KEYS ",request,tries,audit");
+	ck_assert_str_eq(keys_of(d), DLV_KEYS ",request,tries,audit,behind");
 	ck_assert_int_eq(cJSON_GetObjectItem(cJSON_GetObjectItem(d, "request"), "a")->valueint, 1);
 	try = cJSON_GetArrayItem(cJSON_GetObjectItem(d, "tries"), 0);
 	ck_assert_str_eq(keys_of(try), "id,at,ended_at,verdict,status,error,request,response_head,"

@@ -392,7 +392,7 @@ open_doors(struct gan_app *app)
 	struct gan_err err;
 
 	if (gan_inbound_open(&app->loop, &in, &app->inbound, &err) < 0)
-		return complain("public listener", &err, EXIT_OSERR);
+		return complain("inbound", &err, EXIT_OSERR);
 	ops.inbound = app->inbound;
 	if (gan_admin_open(&app->loop, &ops, app->fds.control_fd, &app->admin, &err) < 0)
 		return complain("control socket", &err, EXIT_OSERR);

@@ -122,8 +122,8 @@ on_first_proof(void *arg, const struct gan_proof *proof)
 		return;
 	if (proof->green) {
 		rules_adopt(app, proof->rules);
-		gan_log(GAN_LOG_INFO, NULL, "%u rules in force, %u tests passed", proof->nrules,
-		    proof->passed);
+		gan_log(GAN_LOG_INFO, NULL, "%u rule%s in force, %u test%s passed", proof->nrules,
+		    proof->nrules == 1 ? "" : "s", proof->passed, proof->passed == 1 ? "" : "s");
 		gan_app_tell_status(app);
 		turn_over(app);
 		return;
@@ -255,8 +255,9 @@ on_proof(void *arg, const struct gan_proof *proof)
 		return;
 	}
 	(void)snprintf(text, sizeof(text),
-	    "generation %" PRIu64 " in force: %u rules, %u tests passed", app->generation,
-	    proof->nrules, proof->passed);
+	    "generation %" PRIu64 " in force: %u rule%s, %u test%s passed", app->generation,
+	    proof->nrules, proof->nrules == 1 ? "" : "s", proof->passed,
+	    proof->passed == 1 ? "" : "s");
 	gan_log(GAN_LOG_NOTICE, NULL, "%s", text);
 	gan_buf_printf(&app->reload_findings, "%s\n", text);
 	finish(app, GAN_OK, app->reload_findings.data == NULL ? text : app->reload_findings.data);

@@ -181,6 +181,21 @@ nearest(const char *typed)
 	return best;
 }
 
+/* The first of two words: "rules" of "rules list". */
+static bool
+is_family(const char *first)
+{
+	size_t n = strlen(first);
+
+	for (size_t i = 0; i < gan_ctl_ncommands; i++) {
+		const char *name = gan_ctl_commands[i].name;
+
+		if (strncmp(name, first, n) == 0 && name[n] == ' ')
+			return true;
+	}
+	return false;
+}
+
 static int
 no_command(const char *first, const char *second, struct gan_err *err)
 {
@@ -229,9 +244,11 @@ check_operands(const struct gan_ctl *ctl, struct gan_err *err)
 	if (ctl->help || (ctl->noperands >= c->min && (c->max < 0 || ctl->noperands <= c->max)))
 		return GAN_OK;
 	gan_ctl_put_synopsis(c, &b);
-	return gan_err_set(err, GAN_EINVAL, "%s\nusage: gantryctl %s",
-	    ctl->noperands < c->min ? "something is missing" : "there is too much",
-	    b.data != NULL ? b.data : c->name);
+	if (ctl->noperands < c->min)
+		return gan_err_set(err, GAN_EINVAL, "%s needs %s\nusage: gantryctl %s", c->name,
+		    c->operands, b.data != NULL ? b.data : c->name);
+	return gan_err_set(err, GAN_EINVAL, "'%s' is too much for %s\nusage: gantryctl %s",
+	    ctl->operands[c->max], c->name, b.data != NULL ? b.data : c->name);
 }
 
 int
@@ -251,6 +268,13 @@ gan_ctl_parse(int argc, char **argv, struct gan_ctl *ctl, bool *ret_version, str
 	at = optind;
 	if (at < argc) {
 		ctl->cmd = gan_ctl_find(argv[at], argv[at + 1], &words);
+		/* "rules --help": there is no command yet to help with. */
+		if (ctl->cmd == NULL && argv[at + 1] != NULL &&
+		    (strcmp(argv[at + 1], "--help") == 0 || strcmp(argv[at + 1], "-h") == 0) &&
+		    is_family(argv[at])) {
+			ctl->help = true;
+			return GAN_OK;
+		}
 		if (ctl->cmd == NULL)
 			return no_command(argv[at], argv[at + 1], err);
 		/* The command's last word stands where a program's name stands. */

@@ -86,6 +86,21 @@ put_connector(struct gan_span c, struct gan_buf *out)
 	gan_buf_putc(out, '\n');
 }
 
+/* Of several findings, line by line, the first that is an error. */
+static void
+put_first_error(struct gan_span findings, struct gan_buf *out)
+{
+	char *text GAN_AUTO(gan_str_free) = gan_span_dup(findings);
+	const char *at = text != NULL ? strstr(text, ": error: ") : NULL;
+
+	if (text == NULL)
+		return;
+	while (at != NULL && at > text && at[-1] != '\n')
+		at--;
+	at = at != NULL ? at : text;
+	gan_ctl_put_safe(out, at, strcspn(at, "\n"), false);
+}
+
 static void
 put_reload(struct gan_span s, struct gan_buf *out)
 {
@@ -94,7 +109,7 @@ put_reload(struct gan_span s, struct gan_buf *out)
 	if (is_set(s, "last_reload")) {
 		gan_buf_puts(out, is_true(s, "last_reload.ok") ? " accepted" : " REFUSED: ");
 		if (!is_true(s, "last_reload.ok"))
-			put_member(s, "last_reload.error", out);
+			put_first_error(gan_span_path(s, "last_reload.error"), out);
 	}
 	gan_buf_putc(out, '\n');
 }

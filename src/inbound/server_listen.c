@@ -34,6 +34,22 @@ parse_address(const char *host, uint16_t port, union address *a)
 	return 0;
 }
 
+static const char *
+way_out(int code)
+{
+	switch (code) {
+	case EADDRINUSE:
+		return " (is another gantryd running?)";
+	case EACCES:
+		return " (ports below 1024 are root's: let gantry.socket open it, or take a higher "
+		       "one)";
+	case EADDRNOTAVAIL:
+		return " (no interface of this machine has that address)";
+	default:
+		return "";
+	}
+}
+
 int
 gan_listen_open(const char *host, uint16_t port, int *ret_fd, struct gan_err *err)
 {
@@ -56,8 +72,8 @@ gan_listen_open(const char *host, uint16_t port, int *ret_fd, struct gan_err *er
 
 		(void)close(fd);
 		errno = saved;
-		return gan_err_errno(err, GAN_EIO, "cannot listen on %s port %u%s", host, port,
-		    saved == EADDRINUSE ? " (is another gantryd running?)" : "");
+		return gan_err_errno(
+		    err, GAN_EIO, "cannot listen on %s port %u%s", host, port, way_out(saved));
 	}
 	*ret_fd = fd;
 	return GAN_OK;

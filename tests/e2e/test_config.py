@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import socket
 import sqlite3
 import subprocess
@@ -295,3 +296,14 @@ def test_deliveries_of_a_removed_connector_are_not_forgotten(make_gateway, sim):
     assert not gan.attention(kind="config")
     gan.ctl("resume", "flex2b")
     gan.wait_key("k/a", "delivered")
+
+
+def test_an_address_that_cannot_be_had_names_a_way_out(make_gateway):
+    gan = make_gateway(start=False)
+    text = sample(gan)
+    gan.write("gantry.yaml", re.sub(r"127\.0\.0\.1:\d+", "192.0.2.1:8480", text, count=1))
+    done = subprocess.run([kit.program("gantryd"), "-c", gan.path("gantry.yaml")], text=True,
+                          capture_output=True, check=False, timeout=30)
+    assert done.returncode == 71, done.stderr
+    assert done.stderr.count("public listener") == 1
+    assert "192.0.2.1 port 8480 (no interface of this machine has that address)" in done.stderr

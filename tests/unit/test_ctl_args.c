@@ -104,8 +104,8 @@ START_TEST(mistakes_are_named)
 	refused("events list --limit", "--limit needs a value");
 	refused("--output xml status", "table, json or jsonl");
 	refused("--color sometimes status", "auto, always or never");
-	refused("show", "something is missing\nusage: gantryctl show KEY|ID");
-	refused("pause a b", "there is too much");
+	refused("show", "show needs KEY|ID\nusage: gantryctl show KEY|ID");
+	refused("pause a b", "'b' is too much for pause");
 }
 END_TEST
 
@@ -118,6 +118,9 @@ START_TEST(help_and_version_need_no_command)
 	ck_assert_int_eq(parse("show --help"), GAN_OK);
 	ck_assert(ctl.help);
 	ck_assert_str_eq(ctl.cmd->name, "show");
+	ck_assert_int_eq(parse("rules --help"), GAN_OK);
+	ck_assert(ctl.help && ctl.cmd == NULL);
+	refused("frob --help", "unknown command 'frob'");
 }
 END_TEST
 

@@ -265,6 +265,18 @@ START_TEST(no_state_is_called_processed)
 }
 END_TEST
 
+START_TEST(a_refused_reload_is_told_by_its_first_error)
+{
+	gan_ctl_put_status(span("{\"version\":\"1\",\"site\":\"s\",\"ready\":true,\"last_reload\":{"
+				"\"at\":\"2026-11-21T19:02:43.000Z\",\"ok\":false,\"error\":"
+				"\"g.yaml:8:30: warning: short\\n    8 | x\\nr.yaml:6:1: error: "
+				"unknown key\\n    6 | mapp\\nr.yaml:7:1: error: more\\n\"}}"),
+	    &out);
+	expect("2026-11-21T19:02:43.000Z REFUSED: r.yaml:6:1: error: unknown key\n");
+	expect_not("warning");
+}
+END_TEST
+
 START_TEST(unhealthy_says_each_reason)
 {
 	ck_assert_uint_eq(gan_ctl_unhealthy(span("{\"ready\":true,\"connectors\":[{\"name\":\"a\","
@@ -327,6 +339,7 @@ main(void)
 	tcase_add_test(tc, a_long_body_is_cut_unless_all_is_asked_for);
 	tcase_add_test(tc, a_story_says_what_a_delivery_waits_for);
 	tcase_add_test(tc, data_cannot_steer_the_terminal);
+	tcase_add_test(tc, a_refused_reload_is_told_by_its_first_error);
 	tcase_add_test(tc, events_without_deliveries_say_why);
 	tcase_add_test(tc, no_state_is_called_processed);
 	tcase_add_test(tc, unhealthy_says_each_reason);

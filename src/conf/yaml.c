@@ -433,6 +433,34 @@ on_event(struct build *b, struct fy_event *e)
 	}
 }
 
+/* The library's words, and what they mean to someone who wrote a line of jq, or moved one. */
+static const char *
+hint(const char *msg)
+{
+	static const struct {
+		const char *words, *hint;
+	} table[] = {
+		{ "multiline plain key", "; a line below is indented too far, or with a tab" },
+		{ "expected '-' indicator", "; is it indented as its neighbours are?" },
+		{ "invalid indentation", "; is it indented as its neighbours are?" },
+		{ "on the same line",
+		    "; put the text into quotes, or behind '|' on its own lines" },
+		{ "trailing content",
+		    "; put the whole into quotes, or behind '|' on its own lines" },
+		{ "cannot start with",
+		    "; put the text into quotes, or behind '|' on its own lines" },
+		{ "wrongly indented", "; is its closing quote missing?" },
+		{ "missing comma in flow mapping", "; is a '}' missing above?" },
+		{ "missing comma in flow sequence", "; is a ']' missing above?" },
+	};
+
+	for (size_t i = 0; i < GAN_COUNT(table); i++) {
+		if (strstr(msg, table[i].words) != NULL)
+			return table[i].hint;
+	}
+	return "";
+}
+
 static int
 library_error(struct build *b, struct fy_diag *diag)
 {
@@ -444,8 +472,8 @@ library_error(struct build *b, struct fy_diag *diag)
 		return refuse(b, GAN_EPARSE, b->line > 0 ? b->line : 1, b->col > 0 ? b->col : 1,
 		    "this is not YAML");
 	gan_printable(e->msg, strcspn(e->msg, "\n"), text, sizeof(text));
-	return refuse(
-	    b, GAN_EPARSE, e->line > 0 ? e->line : 1, e->column > 0 ? e->column : 1, "%s", text);
+	return refuse(b, GAN_EPARSE, e->line > 0 ? e->line : 1, e->column > 0 ? e->column : 1,
+	    "%s%s", text, hint(text));
 }
 
 static int

@@ -170,8 +170,15 @@ static const struct {
 			  "    1 | ? [a]\n      |   ^" },
 	{ "a:\n\tb: 1\n", "t.yaml:2:1: error: tab character may not be used as indentation\n"
 			  "    2 |  b: 1\n      | ^" },
-	{ "a: b: c\n", "t.yaml:1:5: error: invalid nested block mapping on the same line\n"
+	{ "a: b: c\n", "t.yaml:1:5: error: invalid nested block mapping on the same line; put the "
+		       "text into quotes, or behind '|' on its own lines\n"
 		       "    1 | a: b: c\n      |     ^" },
+	{ "a: b\n  c: d\n",
+	    "t.yaml:1:4: error: invalid multiline plain key; a line below is indented too far, or "
+	    "with a tab\n    1 | a: b\n      |    ^" },
+	{ "a: \"b\" + c\n",
+	    "t.yaml:1:8: error: invalid trailing content after double-quoted scalar; put the whole "
+	    "into quotes, or behind '|' on its own lines\n    1 | a: \"b\" + c\n      |        ^" },
 	{ "a: \"\xff\"\n", "t.yaml:1:5: error: byte 0xff is not UTF-8, save the file as UTF-8\n"
 			   "    1 | a: \"?\"\n      |     ^" },
 	{ "a: \"\\ud800\"\n", NULL },

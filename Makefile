@@ -132,8 +132,8 @@ bench: deps
 
 demo:
 	@contrib/install-deps build
-	$(MAKE) programs
-	GANTRY_BUILD=$(abspath $(BUILD)) contrib/demo $(if $(ONCE),--once)
+	@$(MAKE) --no-print-directory programs
+	@GANTRY_BUILD=$(abspath $(BUILD)) contrib/demo $(if $(ONCE),--once)
 
 man_pages := $(wildcard doc/*.scd)
 man_out := $(man_pages:doc/%.scd=$(BUILD)/man/%)

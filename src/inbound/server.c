@@ -30,6 +30,8 @@ enum {
 	MEMORY_STEP = 4 * 1024,
 	LOG_PERIOD_MS = 10000,
 	LAST_WORDS_MS = 1000, /* of a drain, for the last 503s to leave */
+	STILL_MAX = 8,
+	STUCK_MS = 20,
 };
 
 unsigned
@@ -48,15 +50,32 @@ on_timer(uv_timer_t *t)
 	pump(t->data);
 }
 
+static bool
+is_moving(struct gan_server *s)
+{
+	s->still = s->calls == s->calls_seen ? s->still + 1 : 0;
+	s->calls_seen = s->calls;
+	return s->still < STILL_MAX;
+}
+
+/*
+ * "At once" is said for ever about a connection that can neither go on nor end,
+ * such as one whose chunk header is larger than its buffer.  A timer of 0 ms
+ * that starts itself again never lets libuv out of its timers: use the next
+ * turn of the loop, and take it slowly when nothing moves any more.
+ */
 static void
 arm_timer(struct gan_server *s)
 {
 	MHD_UNSIGNED_LONG_LONG ms;
 
-	if (!s->paused && MHD_get_timeout(s->daemon, &ms) == MHD_YES)
-		(void)uv_timer_start(&s->timer, on_timer, ms, 0);
+	(void)uv_timer_stop(&s->timer);
+	if (s->paused || MHD_get_timeout(s->daemon, &ms) != MHD_YES)
+		return;
+	if (ms == 0 && is_moving(s))
+		gan_server_schedule(s);
 	else
-		(void)uv_timer_stop(&s->timer);
+		(void)uv_timer_start(&s->timer, on_timer, ms > 0 ? ms : STUCK_MS, 0);
 }
 
 static void
@@ -177,6 +196,7 @@ on_connection(void *arg, struct MHD_Connection *mhd, void **socket_context,
 	struct gan_server *s = arg;
 	struct gan_conn *c = *socket_context;
 
+	s->calls++;
 	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
 		if (c == NULL)
 			return;
@@ -208,7 +228,7 @@ on_uri(void *arg, const char *uri, struct MHD_Connection *mhd)
 	struct gan_conn *c =
 	    MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 
-	(void)arg;
+	((struct gan_server *)arg)->calls++;
 	return c == NULL ? NULL : gan_request_begin(c, uri, mhd);
 }
 
@@ -218,7 +238,7 @@ on_access(void *arg, struct MHD_Connection *mhd, const char *url, const char *me
 {
 	struct gan_request *r = *context;
 
-	(void)arg;
+	((struct gan_server *)arg)->calls++;
 	(void)mhd;
 	(void)url;
 	if (r == NULL)
@@ -232,7 +252,7 @@ on_completed(
 {
 	struct gan_request *r = gan_steal(context);
 
-	(void)arg;
+	((struct gan_server *)arg)->calls++;
 	(void)mhd;
 	(void)how;
 	if (r != NULL)

@@ -72,6 +72,8 @@ struct gan_server {
 	struct gan_conn conns; /* head of the ring */
 	uint64_t buffered;     /* bytes of all bodies */
 	bool pumping, resumed, starved, paused, closing;
+	uint64_t calls, calls_seen; /* of MHD to us; at the last look */
+	unsigned still;             /* looks in a row at which nothing had moved */
 	bool draining, drained;
 	int64_t drain_cut_ms, drain_end_ms; /* those left are answered 503; it is over */
 	void (*drain_cb)(void *arg);

@@ -6,6 +6,7 @@ can be the reason; and every case is followed on the same connection by a
 whole, right request, which must never be read.
 """
 
+import os
 import socket
 import threading
 import time
@@ -224,6 +225,28 @@ def test_slow_senders_meet_a_deadline(make_gateway):
     assert took["head"] is not None and 4 <= took["head"] <= 8 * kit.SLOW
     assert 13 <= took["body"] <= 20 * kit.SLOW
     assert stored(gan) == 1
+
+
+@pytest.mark.parametrize("line", [b"0" * 50000, b"8;" + b"x" * 50000, b"0\r\nX: " + b"x" * 50000],
+                         ids=["size", "extension", "trailer"])
+def test_an_endless_chunk_header_stops_nobody(make_gateway, line):
+    """libmicrohttpd's buffer is full, and it asks for ever to be run at once."""
+    gan = make_gateway()
+    host, port = gan.public.rsplit(":", 1)
+    with socket.create_connection((host, int(port)), timeout=5) as s:
+        s.sendall(head(gan, "Transfer-Encoding: chunked", length=False) + line)
+        before, start = processor_ticks(gan), time.monotonic()
+        for _ in range(20):
+            assert gan.http("POST", "/hooks/prodsmart", BODY, kit.webhook_headers(
+                gan.SECRETS["prodsmart-hook"], "lot_deleted", BODY), timeout=2).status == 200
+        assert time.monotonic() - start < 2 * kit.SLOW
+        kit.wait_until(lambda: time.monotonic() - start > 2, 3, "two seconds are over")
+        assert processor_ticks(gan) - before < os.sysconf("SC_CLK_TCK") * min(1, kit.SLOW / 2)
+
+
+def processor_ticks(gan):
+    with open(f"/proc/{gan.proc.pid}/stat", encoding="ascii", errors="replace") as f:
+        return sum(int(n) for n in f.read().rsplit(")", 1)[1].split()[11:13])
 
 
 def test_idle_connections_do_not_make_the_listener_deaf(make_gateway):

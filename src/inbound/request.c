@@ -78,8 +78,8 @@ on_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *valu
  * Libmicrohttpd before 1.0 glues a continuation line to the header's NAME
  * (moved to other memory), ends a line at a lone CR or LF, cuts at NUL, and
  * takes a line that begins with a colon for the end of the header; nothing in
- * its interface tells.  But it parses in place: in a plain request the version,
- * then each name, colon, white space and value, and the empty line lie side by
+ * its interface tells.  But it parses in place: in a plain request the method,
+ * target and version, then each name, colon, white space and value, and the empty line lie side by
  * side, with each CR LF turned into two NULs.  What looks otherwise is tangled.
  */
 static bool
@@ -91,7 +91,8 @@ is_tangled(const struct gan_request *r)
 		return false;
 	end = r->method +
 	      MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
-	if (at < r->method || at >= end)
+	/* Between method and version is the target, without a NUL in it. */
+	if (at >= end || at != r->method + strlen(r->method) + 1 + strlen(r->uri) + 1)
 		return true;
 	at += strlen(at) + 2;
 	for (size_t i = 0; i < r->nheaders; i++) {

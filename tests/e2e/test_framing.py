@@ -94,6 +94,7 @@ AMBIGUOUS = {
                     {"length": False}),
     "two hosts": (["Host: other"], BODY, {}),
     "no host": ([], BODY, {"host": False}),
+    "NUL in the target": ([], BODY, {"path": "/hooks/prodsmart\0/x"}),
     "empty name": ([": x"], BODY, {}),
     "name with a blank": (["X Y: z"], BODY, {}),
     "name with a bracket": (["X(Y): z"], BODY, {}),

@@ -104,6 +104,31 @@ folder_name(const struct gan_config *conf)
 	return slash != NULL ? slash + 1 : rules;
 }
 
+/*
+ * Rules are kept in the database and sent about: no secret may get into them.
+ * The database itself must not even be opened: closing it again would take its
+ * locks away.
+ */
+static int
+check_private(
+    const struct gan_rule_files *f, const char *path, const char *name, struct gan_err *err)
+{
+	GAN_AUTO(gan_str_free) char *real = realpath(path, NULL);
+	GAN_AUTO(gan_str_free)
+	char *secrets = f->secrets != NULL ? realpath(f->secrets, NULL) : NULL;
+	GAN_AUTO(gan_str_free) char *folder = real != NULL ? gan_path_dir(real) : NULL;
+	struct stat st, db;
+
+	if (folder != NULL && secrets != NULL && strcmp(folder, secrets) == 0)
+		return gan_err_set(err, GAN_EPERM,
+		    "'%s' lies in the folder of secrets: no rule may read it", name);
+	if (f->database != NULL && stat(path, &st) == 0 && stat(f->database, &db) == 0 &&
+	    st.st_dev == db.st_dev && st.st_ino == db.st_ino)
+		return gan_err_set(
+		    err, GAN_EPERM, "'%s' is the database of gantryd: no rule may read it", name);
+	return GAN_OK;
+}
+
 static int
 read_rule(
     struct gan_rule_files *f, const struct gan_config *conf, const char *name, struct gan_diags *d)
@@ -128,7 +153,9 @@ read_rule(
 		    d, GAN_DIAG_WARNING, shown, "not read: the names of rule files end in .yaml");
 		return GAN_OK;
 	}
-	int rc = gan_file_read(path, GAN_RULE_FILE_MAX, &data, &len, &err);
+	int rc = check_private(f, path, shown, &err);
+	if (rc == GAN_OK)
+		rc = gan_file_read(path, GAN_RULE_FILE_MAX, &data, &len, &err);
 	if (rc == GAN_ENOMEM)
 		return rc;
 	if (rc == GAN_ELIMIT)
@@ -147,6 +174,8 @@ gan_rule_files_scan(struct gan_rule_files *f, const struct gan_config *conf, str
 	int n, rc = GAN_OK;
 
 	f->dir = conf->dir;
+	f->secrets = conf->secrets_dir;
+	f->database = conf->store.path;
 	n = scandir(conf->mapping.rules, &names, wanted, by_bytes);
 	if (n < 0) {
 		gan_diag_file(d, GAN_DIAG_ERROR, conf->mapping.rules,
@@ -225,6 +254,8 @@ gan_rule_files_get(struct gan_rule_files *f, const char *name, size_t max,
 	if (path == NULL)
 		return gan_err_set(err, GAN_ENOMEM, "out of memory");
 	rc = stays_inside(f->dir, path, name, err);
+	if (rc == GAN_OK)
+		rc = check_private(f, path, name, err);
 	if (rc < 0)
 		return rc;
 	rc = gan_file_read(path, max, &data, &len, err);

@@ -21,7 +21,8 @@ struct gan_rule_file {
 };
 
 struct gan_rule_files {
-	const char *dir; /* NULL: packed, nothing is read from disk */
+	const char *dir;                /* NULL: packed, nothing is read from disk */
+	const char *secrets, *database; /* what no rule may read */
 	struct gan_rule_file **items;
 	size_t n, cap;
 	size_t table_bytes;

@@ -411,6 +411,38 @@ START_TEST(links_may_not_lead_out)
 }
 END_TEST
 
+/* Neither named, nor by a link that poses as a rule: its text would be in the excerpt. */
+START_TEST(no_rule_reads_secrets_or_the_database)
+{
+	char *secrets GAN_AUTO(gan_str_free) = gan_asprintf("%s/secrets", dir);
+	char *database GAN_AUTO(gan_str_free) = gan_asprintf("%s/gantry.db", dir);
+	char *link GAN_AUTO(gan_str_free) = gan_asprintf("%s/rules.d/link.yaml", dir);
+	struct outcome o = { 0 };
+
+	conf.dir = dir;
+	conf.secrets_dir = secrets;
+	conf.store.path = database;
+	ck_assert_int_eq(mkdir(secrets, 0700), 0);
+	put("../secrets/token", "user,password\nerp,hunter2\n");
+	put("../gantry.db", "a,b\n1,2\n");
+	ck_assert_int_eq(symlink("../secrets/token", link), 0);
+	put("r.yaml",
+	    "rule: r\nfrom: erp/a\nto: wms/op\nmap: .\ntables: {t: secrets/token, u: gantry.db}\n"
+	    "tests: [{name: t, event_file: secrets/token}]\n");
+	prove(knows, &o);
+	ck_assert_msg(strstr(o.text.data,
+			  "rules.d/link.yaml: error: 'rules.d/link.yaml' lies in the folder of "
+			  "secrets: no rule may read it") != NULL,
+	    "%s", o.text.data);
+	ck_assert_msg(
+	    strstr(o.text.data, "error: 'secrets/token' lies in the folder") != NULL &&
+		strstr(o.text.data, "error: 'gantry.db' is the database of gantryd") != NULL,
+	    "%s", o.text.data);
+	ck_assert_msg(strstr(o.text.data, "hunter2") == NULL, "%s", o.text.data);
+	gan_buf_fini(&o.text);
+}
+END_TEST
+
 START_TEST(a_missing_folder_is_told)
 {
 	struct outcome o = { 0 };
@@ -441,6 +473,7 @@ main(int argc, char **argv)
 	tcase_add_test(tc, a_packed_set_is_the_same_set);
 	tcase_add_test(tc, the_hash_is_of_what_the_program_depends_on);
 	tcase_add_test(tc, links_may_not_lead_out);
+	tcase_add_test(tc, no_rule_reads_secrets_or_the_database);
 	tcase_add_test(tc, a_missing_folder_is_told);
 	suite_add_tcase(s, tc);
 

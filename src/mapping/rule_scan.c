@@ -106,6 +106,16 @@ skip_space(const struct scan *s, size_t i)
 	return i;
 }
 
+/* To jq the name of a variable may stand apart from its $, even behind a comment. */
+static size_t
+skip_blank(const struct scan *s, size_t i)
+{
+	for (i = skip_space(s, i); i < s->n && s->s[i] == '#'; i = skip_space(s, i))
+		while (i < s->n && s->s[i] != '\n')
+			i++;
+	return i;
+}
+
 static void
 push(struct scan *s, enum bracket kind)
 {
@@ -283,13 +293,13 @@ static void
 scan_variable(struct scan *s)
 {
 	static const char *const closed[] = { "ENV", "__loc__", "__prog_args", "gantry_uuid5" };
-	size_t from = s->i;
+	size_t from = s->i, name = skip_blank(s, s->i + 1);
 
-	for (s->i++; s->i < s->n && is_word(s->s[s->i]); s->i++)
+	for (s->i = name; s->i < s->n && is_word(s->s[s->i]); s->i++)
 		;
 	for (size_t i = 0; i < GAN_COUNT(closed); i++)
-		if (s->i - from - 1 == strlen(closed[i]) &&
-		    memcmp(s->s + from + 1, closed[i], strlen(closed[i])) == 0)
+		if (s->i - name == strlen(closed[i]) &&
+		    memcmp(s->s + name, closed[i], strlen(closed[i])) == 0)
 			find(s, from, "'$%s' is not available in rules", closed[i]);
 	s->prev = TOK_TERM;
 }

@@ -146,6 +146,10 @@ put_error(struct gan_buf *out, jv error)
 		if (ours)
 			error = jv_object_get(error, jv_string("why"));
 	}
+	if (!jv_is_valid(error)) { /* an object of the rule's own that looks like ours */
+		jv_free(error);
+		error = jv_string("no reason was given");
+	}
 	if (jv_get_kind(error) != JV_KIND_STRING)
 		error = jv_dump_string(error, 0);
 	gan_jq_put_reject(

@@ -286,6 +286,7 @@ START_TEST(all_outputs_or_none)
 	gives("1, 2, error(\"late\")", "{}", " reject late");
 	gives("1, reject({a: 1})", "{}", " reject {\"a\":1}");
 	gives("1, .a.b.c", "{\"a\":[]}", " reject Cannot index array with string \"b\"");
+	gives("error({gantry: \"reject\"})", "{}", " reject no reason was given");
 	gives("1, error(null)", "{}", " reject error(null)");
 	gives("null | error", "{}", " reject error(null)");
 	gives("range(1000)|select(. == 999)", "{}", " 999");

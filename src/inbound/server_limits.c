@@ -17,6 +17,7 @@
 
 enum {
 	PAUSE_MS = 100,
+	CROWDED_MS = 500,     /* when no slot is left, a client that says nothing has so long */
 	DRAIN_IDLE_MS = 1000, /* a new connection may still speak for so long in a drain */
 	LOG_PERIOD_MS = 10000,
 };
@@ -67,8 +68,17 @@ sweep_waiting(struct gan_conn *c, int64_t now, bool drain_over)
 	}
 }
 
+/* Silent connections must not keep out those who have something to say. */
+static int64_t
+head_limit(const struct gan_server *s)
+{
+	if (s->opt.head_ms > CROWDED_MS && gan_server_connections(s) >= s->opt.max_connections)
+		return CROWDED_MS;
+	return s->opt.head_ms;
+}
+
 static void
-sweep_conn(struct gan_conn *c, int64_t now, bool drain_over)
+sweep_conn(struct gan_conn *c, int64_t now, int64_t head_ms, bool drain_over)
 {
 	const struct gan_server_options *o = &c->server->opt;
 	struct gan_request *r = c->request;
@@ -82,7 +92,7 @@ sweep_conn(struct gan_conn *c, int64_t now, bool drain_over)
 		cut(c);
 	if (r == NULL && c->server->draining && (c->used || now - c->since_ms > DRAIN_IDLE_MS))
 		cut(c);
-	if ((r == NULL || r->phase == GAN_PHASE_HEAD) && now - c->since_ms > o->head_ms)
+	if ((r == NULL || r->phase == GAN_PHASE_HEAD) && now - c->since_ms > head_ms)
 		time_out(c);
 	else if (r != NULL && r->phase == GAN_PHASE_BODY && now - r->head_done_ms > o->body_ms)
 		time_out(c);
@@ -94,10 +104,11 @@ void
 gan_server_sweep(struct gan_server *s)
 {
 	int64_t now = gan_mono_ms();
+	int64_t head_ms = head_limit(s);
 	bool drain_over = s->draining && now > s->drain_cut_ms;
 
 	for (struct gan_conn *c = s->conns.next; c != &s->conns; c = c->next)
-		sweep_conn(c, now, drain_over);
+		sweep_conn(c, now, head_ms, drain_over);
 }
 
 bool

@@ -262,6 +262,20 @@ def test_idle_connections_do_not_make_the_listener_deaf(make_gateway):
             s.close()
 
 
+def test_silent_connections_keep_nobody_out(make_gateway):
+    gan = make_gateway(config={"listen": {"public": {"max_connections": 50}}})
+    host, port = gan.public.rsplit(":", 1)
+    idle = [socket.create_connection((host, int(port)), timeout=5) for _ in range(80)]
+    try:
+        start = time.monotonic()
+        assert gan.http("POST", "/hooks/prodsmart", BODY, kit.webhook_headers(
+            gan.SECRETS["prodsmart-hook"], "lot_deleted", BODY)).status == 200
+        assert time.monotonic() - start < 3 * kit.SLOW
+    finally:
+        for s in idle:
+            s.close()
+
+
 def answers(gan):
     try:
         return gan.http("POST", "/hooks/prodsmart", BODY, kit.webhook_headers(

@@ -114,6 +114,24 @@ gan_utf8_valid(const char *s, size_t n)
 	return true;
 }
 
+unsigned
+gan_steering(const char *s, size_t n)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	unsigned cp = n > 0 ? p[0] : 'x';
+
+	if (n == 2)
+		cp = (p[0] & 0x1fu) << 6 | (p[1] & 0x3fu);
+	else if (n == 3)
+		cp = (p[0] & 0x0fu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
+	else if (n > 3)
+		return 0;
+	if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || cp == 0x200e || cp == 0x200f ||
+	    (cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069))
+		return cp + 1;
+	return 0;
+}
+
 bool
 gan_is_token(const char *s)
 {
@@ -174,7 +192,7 @@ gan_printable(const char *s, size_t n, char *out, size_t outsz)
 	gan_must(outsz >= 8);
 	for (size_t i = 0; i < n;) {
 		size_t step = gan_utf8_next(s + i, n - i);
-		bool plain = step > 1 || (step == 1 && (unsigned char)s[i] >= 0x20 && s[i] != 0x7f);
+		bool plain = step > 0 && gan_steering(s + i, step) == 0;
 
 		if (step == 0)
 			step = 1;

@@ -23,6 +23,13 @@ size_t gan_distance(const char *a, const char *b);
 size_t gan_utf8_next(const char *s, size_t n);
 bool gan_utf8_valid(const char *s, size_t n);
 
+/*
+ * The character at s (n bytes, as gan_utf8_next() found) that steers a terminal
+ * instead of being seen: C0, DEL, C1, line separators, turns of direction.
+ * Returns its code point plus 1, or 0 for any other character.
+ */
+unsigned gan_steering(const char *s, size_t n);
+
 /* RFC 9110 token; used for header names. */
 bool gan_is_token(const char *s);
 

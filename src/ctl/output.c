@@ -3,10 +3,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "ctl/ctl.h"
 #include "ctl/table.h"
 
 #define COLUMNS_MAX 16
+
+/* A raw C1 control in a text is JSON, but a terminal obeys it: escaped, the text is the same. */
+static void
+put_escaped(struct gan_buf *out, struct gan_span s)
+{
+	for (size_t i = 0, from = 0; i <= s.n;) {
+		size_t step = i < s.n ? gan_utf8_next(s.p + i, s.n - i) : 0;
+		unsigned code = step > 0 ? gan_steering(s.p + i, step) : 0;
+
+		if (i == s.n || code > 0x20) {
+			gan_buf_put(out, s.p + from, i - from);
+			from = i + step;
+		}
+		if (code > 0x20)
+			gan_buf_printf(out, "\\u%04x", code - 1);
+		i += step > 0 ? step : 1;
+	}
+}
 
 void
 gan_ctl_put_json(enum gan_ctl_output how, struct gan_span s, struct gan_buf *out)
@@ -16,12 +35,12 @@ gan_ctl_put_json(enum gan_ctl_output how, struct gan_span s, struct gan_buf *out
 
 	if (how == GAN_CTL_JSONL && gan_span_kind(s) == '[') {
 		while (gan_span_next(s, &it, NULL, &item)) {
-			gan_buf_put(out, item.p, item.n);
+			put_escaped(out, item);
 			gan_buf_putc(out, '\n');
 		}
 		return;
 	}
-	gan_buf_put(out, s.p, s.n);
+	put_escaped(out, s);
 	gan_buf_putc(out, '\n');
 }
 
@@ -78,8 +97,10 @@ cell(struct gan_span row, const struct gan_ctl_column *col)
 		while (gan_span_next(v, &it, NULL, &item)) {
 			char *one GAN_AUTO(gan_str_free) = gan_span_dup(item);
 
+			if (one != NULL && b.len > 0)
+				gan_buf_putc(&b, ' ');
 			if (one != NULL)
-				gan_buf_printf(&b, "%s%s", b.len > 0 ? " " : "", one);
+				gan_ctl_put_safe(&b, one, strlen(one), false);
 		}
 		return gan_buf_steal(&b, NULL);
 	}

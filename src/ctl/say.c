@@ -10,12 +10,9 @@ gan_ctl_put_safe(struct gan_buf *out, const char *s, size_t n, bool lines)
 {
 	while (n > 0) {
 		size_t k = gan_utf8_next(s, n);
-		unsigned char c = (unsigned char)*s;
-		/* C1 controls are two bytes in UTF-8: c2 80 to c2 9f. */
-		bool control = (k <= 1 && (c < 0x20 || c == 0x7f)) ||
-			       (k == 2 && c == 0xc2 && (unsigned char)s[1] < 0xa0);
+		bool control = k == 0 || gan_steering(s, k) != 0;
 
-		if (k == 0 || (control && !(lines && (c == '\n' || c == '\t'))))
+		if (control && !(lines && (*s == '\n' || *s == '\t')))
 			gan_buf_putc(out, '?');
 		else
 			gan_buf_put(out, s, k);

@@ -149,6 +149,7 @@ START_TEST(printable_replaces_controls_and_cuts)
 	char out[12];
 
 	ck_assert_str_eq(gan_printable("a\nb\x1b[", 5, out, sizeof(out)), "a?b?[");
+	ck_assert_str_eq(gan_printable("a\xc2\x9b\u202e", 6, out, sizeof(out)), "a??");
 	ck_assert_str_eq(gan_printable("0123456789abcdef", 16, out, sizeof(out)), "01234567...");
 }
 END_TEST

@@ -237,6 +237,12 @@ START_TEST(data_cannot_steer_the_terminal)
 	    "1m\r\n\xff",
 	    8, true);
 	ck_assert_str_eq(out.data, "a?1m?\n?");
+	gan_buf_clear(&out);
+	gan_ctl_put_safe(&out, "a\u202eb\u2066\u00e9", strlen("a\u202eb\u2066\u00e9"), false);
+	ck_assert_str_eq(out.data, "a?b?\u00e9");
+	gan_buf_clear(&out);
+	gan_ctl_put_json(GAN_CTL_JSON, span("[\"a\xc2\x9b\x7f\u202e\u00e9\",\n1]"), &out);
+	ck_assert_str_eq(out.data, "[\"a\\u009b\\u007f\\u202e\u00e9\",\n1]\n");
 }
 END_TEST
 

@@ -193,15 +193,13 @@ node_new(struct build *b, enum gan_yaml_kind kind, struct fy_event *e)
 	if (n == NULL)
 		return NULL;
 	n->kind = kind;
+	locate(b, at); /* the start first: a step back would read the text from its beginning */
+	n->line = n->end_line = b->line;
+	n->col = b->col;
 	if (end != NULL && end->input_pos > at) {
 		locate(b, end->input_pos - 1);
 		n->end_line = b->line;
 	}
-	locate(b, at);
-	n->line = b->line;
-	n->col = b->col;
-	if (n->end_line < n->line)
-		n->end_line = n->line;
 	return n;
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -241,6 +242,22 @@ START_TEST(depth_and_size_are_bounded)
 }
 END_TEST
 
+/* Read on the loop: a large file must not take longer than a small one for each of its values. */
+START_TEST(many_values_are_read_in_linear_time)
+{
+	struct gan_buf b GAN_AUTO(gan_buf_fini) = { 0 };
+	clock_t start;
+
+	for (int i = 0; i < 45000; i++)
+		gan_buf_printf(&b, "key-%d: a text of some length\n", i);
+	gan_yaml_free(&doc);
+	start = clock();
+	ck_assert_int_eq(gan_yaml_parse("t.yaml", b.data, b.len, &doc, &err), GAN_OK);
+	ck_assert_int_lt((clock() - start) / CLOCKS_PER_SEC, 10);
+	ck_assert_int_eq(gan_yaml_get(gan_yaml_root(doc), "key-44999")->line, 45000);
+}
+END_TEST
+
 START_TEST(long_lines_are_cut_around_the_caret)
 {
 	char text[512];
@@ -361,6 +378,7 @@ main(void)
 	tcase_add_test(tc, a_nul_byte_does_not_end_the_file);
 	tcase_add_test(tc, an_empty_document_has_no_root);
 	tcase_add_test(tc, depth_and_size_are_bounded);
+	tcase_add_test(tc, many_values_are_read_in_linear_time);
 	tcase_add_test(tc, long_lines_are_cut_around_the_caret);
 	tcase_add_test(tc, a_syntax_error_does_not_show_a_password);
 	tcase_add_test(tc, a_syntax_error_in_a_rule_is_shown);

@@ -441,17 +441,18 @@ gan_app_run(const char *config_path)
 	gan_log_init(GAN_LOG_INFO);
 	(void)signal(SIGPIPE, SIG_IGN);
 	gan_must(uv_loop_init(&app.loop) == 0);
+	/* Before anything else: a TERM during the start is a clean stop right after it. */
+	signal_start(&app, &app.sig_hup, SIGHUP);
+	signal_start(&app, &app.sig_term, SIGTERM);
+	signal_start(&app, &app.sig_int, SIGINT);
+	signal_start(&app, &app.sig_usr1, SIGUSR1);
+	signal_start(&app, &app.sig_usr2, SIGUSR2);
 	code = start(&app);
 	if (code != 0) {
 		/* Nothing was accepted yet: what is half open ends with the process. */
 		(void)fflush(NULL);
 		_exit(code);
 	}
-	signal_start(&app, &app.sig_hup, SIGHUP);
-	signal_start(&app, &app.sig_term, SIGTERM);
-	signal_start(&app, &app.sig_int, SIGINT);
-	signal_start(&app, &app.sig_usr1, SIGUSR1);
-	signal_start(&app, &app.sig_usr2, SIGUSR2);
 	watchdog_start(&app);
 	gan_log(GAN_LOG_NOTICE, NULL, "gantryd %s: site %s, listening on %s port %u", GAN_VERSION,
 	    app.conf->site, app.conf->public.address.host, gan_inbound_port(app.inbound));

@@ -8,6 +8,9 @@ MAKEFLAGS += --no-builtin-rules
 BUILD ?= build
 PYTHON ?= /usr/bin/python3
 PYTEST_ARGS ?=
+# make fuzz: how long each, and which (all of tests/fuzz by default).
+SECONDS_EACH ?= 60
+FUZZ ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 all: programs
 
@@ -18,7 +21,7 @@ endif
 
 # check and demo install what is missing; a plain make only says so.
 deps_for := $(if $(filter demo,$(MAKECMDGOALS)),build)
-deps_for := $(if $(filter check check-% lint bench,$(MAKECMDGOALS)),check,$(deps_for))
+deps_for := $(if $(filter check check-% lint bench fuzz,$(MAKECMDGOALS)),check,$(deps_for))
 # One for each build folder, so that gcc and clang each get the flags they know.
 $(BUILD)/config.mk: configure.ac config.mk.in
 	$(if $(deps_for),contrib/install-deps $(deps_for))
@@ -29,9 +32,13 @@ $(BUILD)/config.mk: configure.ac config.mk.in
 	@touch $@
 
 # SANITIZE=1: AddressSanitizer and UBSan (no FORTIFY, which they replace).
+# FUZZING=1: the same with clang's coverage for libFuzzer (`make fuzz`).
 # FAILPOINTS=1: compile the failpoints of base/failpoint.h in (tests only).
 ifdef SANITIZE
 MODE = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+MODE_LD = -fsanitize=address,undefined
+else ifdef FUZZING
+MODE = -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 MODE_LD = -fsanitize=address,undefined
 else
 MODE = -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 $(HARDEN)
@@ -61,6 +68,14 @@ unit_src := $(wildcard tests/unit/test_*.c)
 unit_bin := $(unit_src:%.c=$(BUILD)/%)
 testlib_obj := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/lib/*.c))
 bench_bin := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
+
+fuzz_bin := $(FUZZ:%=$(BUILD)/tests/fuzz/fuzz_%)
+# libFuzzer brings its own main(); every other compiler gets the replayer's.
+ifdef FUZZING
+fuzz_main := -fsanitize=fuzzer
+else
+fuzz_main := $(BUILD)/tests/fuzz/replay.o
+endif
 
 programs: $(mains:%=$(BUILD)/%) $(BUILD)/gantry-sim
 
@@ -92,10 +107,14 @@ $(bench_bin): $(BUILD)/%: %.c $(lib)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(DEPFLAGS) $(MODE_LD) -o $@ $< $(lib) $(LIBS)
 
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(lib)
+	$(CC) $(MODE) $(MODE_LD) -o $@ $< $(fuzz_main) $(lib) $(LIBS)
+.SECONDARY: $(fuzz_bin:%=%.o) $(BUILD)/tests/fuzz/replay.o
+
 -include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
-.PHONY: all programs deps check check-unit check-e2e check-docs check-asan lint format bench demo \
-    install dist clean distclean
+.PHONY: all programs deps check check-unit check-fuzz check-e2e check-docs check-asan fuzz fuzz-run lint \
+    format bench demo install dist clean distclean
 
 deps:
 	@contrib/install-deps
@@ -103,11 +122,22 @@ deps:
 check: deps
 	$(MAKE) programs
 	$(MAKE) check-unit
+	$(MAKE) check-fuzz
 	$(MAKE) check-docs
 	$(MAKE) check-e2e
 
 check-unit: $(unit_bin) $(mains:%=$(BUILD)/%)
 	tests/run-unit $(BUILD) $(unit_bin)
+
+# The stored inputs of every parser, with this compiler; `make fuzz` looks for new ones.
+check-fuzz: $(fuzz_bin)
+	tests/fuzz/replay $(BUILD) $(FUZZ)
+
+fuzz: deps
+	$(MAKE) CC=clang BUILD=build-fuzz FUZZING=1 fuzz-run
+
+fuzz-run: $(fuzz_bin)
+	tests/fuzz/search $(BUILD) $(SECONDS_EACH) $(FUZZ)
 
 check-e2e: programs
 	GANTRY_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e $(PYTEST_ARGS)
@@ -118,6 +148,7 @@ check-docs: programs
 check-asan: deps
 	$(MAKE) BUILD=$(BUILD)-asan SANITIZE=1 programs
 	$(MAKE) BUILD=$(BUILD)-asan SANITIZE=1 check-unit
+	$(MAKE) BUILD=$(BUILD)-asan SANITIZE=1 check-fuzz
 	$(MAKE) BUILD=$(BUILD)-asan SANITIZE=1 check-e2e
 
 lint: deps

@@ -16,6 +16,8 @@
 
 /*
  * Strict: runs gan_json_check() first, so cJSON only ever sees clean input.
+ * Half surrogate pairs and numbers of more than 63 characters, which are JSON
+ * and which cJSON does not read, are GAN_EPARSE as well.
  * The tree is the caller's: gan_cj_free().
  */
 GAN_MUST_CHECK int gan_cj_parse(

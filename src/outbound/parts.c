@@ -93,7 +93,9 @@ gan_parts_split(const char *text, size_t len, struct gan_parts *ret_parts, struc
 		size_t key = i + 1, key_end = skip_string(text, len, i) - 1, at, end;
 		struct gan_span *part;
 
-		i = skip_space(text, len, key_end + 1); /* the colon */
+		i = skip_space(text, len, key_end + 1);
+		if (i >= len || text[i] != ':')
+			return gan_err_set(err, GAN_EINVAL, "the output is no JSON");
 		at = skip_space(text, len, i + 1);
 		end = skip_value(text, len, at);
 		part = part_of(&parts, text + key, key_end - key);

@@ -21,7 +21,7 @@ struct gan_parts {
 	struct gan_span path, query, body;
 };
 
-/* Spans point into text.  GAN_EINVAL: "$…" keys beside others, twice, or unknown ones. */
+/* Spans point into text, also into a damaged one.  GAN_EINVAL: "$…" keys beside others or twice. */
 GAN_MUST_CHECK int gan_parts_split(
     const char *text, size_t len, struct gan_parts *ret_parts, struct gan_err *err);
 

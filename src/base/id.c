@@ -12,13 +12,17 @@
 
 #define EPOCH_MS INT64_C(1704067200000) /* 2024-01-01T00:00:00Z */
 #define TIME_SHIFT 22
+#define TIME_END (INT64_C(1) << 41)
 
 static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
 
 int64_t
 gan_id_floor(int64_t ms)
 {
-	return ms <= EPOCH_MS ? 0 : (ms - EPOCH_MS) << TIME_SHIFT;
+	if (ms <= EPOCH_MS)
+		return 0;
+	/* Beyond 2093 all times are the last one: "until 9999" is a fair question. */
+	return (ms - EPOCH_MS < TIME_END ? ms - EPOCH_MS : TIME_END - 1) << TIME_SHIFT;
 }
 
 int64_t

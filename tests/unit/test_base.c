@@ -40,6 +40,9 @@ START_TEST(ids_grow_and_read_back)
 	ck_assert_int_gt(b, a);
 	ck_assert_int_gt(gan_id_next(b, 1000), b); /* the clock went backwards */
 	ck_assert_int_eq(gan_id_time_ms(a), 1750000000000);
+	/* "until 9999" and a clock gone wild: the last time that an id can have. */
+	ck_assert_int_gt(gan_id_floor(253402300799999), b);
+	ck_assert_int_gt(gan_id_next(b, 253402300799999), gan_id_floor(253402300799999));
 	gan_id_format(GAN_ID_EVENT, a, text);
 	gan_id_format(GAN_ID_EVENT, b, later);
 	ck_assert_int_lt(strcmp(text, later), 0);

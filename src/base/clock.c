@@ -8,6 +8,9 @@
 
 #include "base/err.h"
 
+#define FIRST_MS (-INT64_C(62167219200000)) /* 0000-01-01T00:00:00Z */
+#define LAST_MS INT64_C(253402300799999)    /* 9999-12-31T23:59:59.999Z */
+
 static int64_t
 clock_us(clockid_t id)
 {
@@ -111,7 +114,8 @@ gan_time_parse(const char *s, int64_t *ret_ms)
 	if (again.tm_mday != tm.tm_mday)
 		return GAN_EPARSE; /* 31 February and its like */
 	*ret_ms = ((int64_t)t - (int64_t)zone * 60) * 1000 + frac;
-	return GAN_OK;
+	/* The zone may lead out of the years that have four digits. */
+	return *ret_ms < FIRST_MS || *ret_ms > LAST_MS ? GAN_EPARSE : GAN_OK;
 }
 
 int

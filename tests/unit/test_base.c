@@ -108,6 +108,8 @@ START_TEST(times_read_back)
 	ck_assert_int_eq(gan_time_parse("2026-11-21T20:02:11-05:30", &ms), GAN_OK);
 	ck_assert_int_lt(gan_time_parse("2026-11-21T20:02:11", &ms), 0);
 	ck_assert_int_lt(gan_time_parse("2026-02-31T20:02:11Z", &ms), 0);
+	ck_assert_int_lt(gan_time_parse("9999-12-31T23:59:59-01:00", &ms), 0); /* year 10000 */
+	ck_assert_int_lt(gan_time_parse("0000-01-01T00:00:00+01:00", &ms), 0);
 	ck_assert_int_eq(gan_http_date_parse("Sun, 06 Nov 1994 08:49:37 GMT", &ms), GAN_OK);
 	ck_assert_int_eq(ms, INT64_C(784111777000));
 }

@@ -298,7 +298,7 @@ gan_rule_files_unpack(struct gan_rule_files *f, const void *blob, size_t len, st
 		const char *name = gan_frame_str(&in, &name_len);
 		const char *data = gan_frame_str(&in, &data_len);
 
-		if (name == NULL || data == NULL)
+		if (name == NULL || data == NULL || strlen(name) != name_len)
 			break;
 		if (add(f, name, name_len, gan_memdup(data, data_len), data_len, rule) == NULL)
 			return gan_err_set(err, GAN_ENOMEM, "out of memory");

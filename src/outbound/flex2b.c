@@ -179,8 +179,8 @@ explain(int code, const cJSON *answer, const struct gan_response *resp, struct g
 
 	if (text != NULL)
 		gan_printable(text, strlen(text), shown, sizeof(shown));
-	if (code == 0 && resp->status == 200)
-		snprintf(j->text, sizeof(j->text), "HTTP 200 without a ResponseCode");
+	if (code == 0 && resp->status >= 200 && resp->status < 300)
+		snprintf(j->text, sizeof(j->text), "HTTP %d without a ResponseCode", resp->status);
 	else if (code != 0)
 		snprintf(j->text, sizeof(j->text), "HTTP %d, ResponseCode %d: %s", resp->status,
 		    code, text != NULL ? shown : "no message");

@@ -49,7 +49,9 @@ const struct gan_schema_row gan_schema_rows[] = {
 	{ "listen.public.max_body", GAN_T_SIZE, .dflt = "1MiB", .min = KIB, .max = 16 * MIB,
 	    CONF(public.max_body), .help = "Larger bodies are answered with 413." },
 	{ "listen.public.max_connections", GAN_T_INT, .dflt = "512", .min = 1, .max = 4096,
-	    CONF(public.max_connections), .help = "Connections at the same time." },
+	    CONF(public.max_connections),
+	    .help = "Connections at the same time. While all are taken, one that stays silent is "
+		    "closed after half a second instead of 5." },
 	{ "listen.public.keep_alive", GAN_T_BOOL, .dflt = "false", CONF(public.keep_alive),
 	    .help = "Whether a connection may carry more than one request. "
 		    "Set it only behind a trusted proxy on loopback." },

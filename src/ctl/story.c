@@ -215,14 +215,17 @@ put_deed(struct teller *t, unsigned indent, struct gan_span a)
 	gan_buf_putc(t->out, '\n');
 }
 
-/* Times are in one form, so their texts compare as they do. */
+/*
+ * Times are in one form, so their texts compare as they do.  What a person did
+ * in the millisecond of a try made it due, so it comes first.
+ */
 static bool
-is_before(struct gan_span a, struct gan_span b)
+deed_is_first(struct gan_span a, struct gan_span b)
 {
 	char *x GAN_AUTO(gan_str_free) = gan_span_dup(gan_span_get(a, "at"));
 	char *y GAN_AUTO(gan_str_free) = gan_span_dup(gan_span_get(b, "at"));
 
-	return x != NULL && y != NULL && strcmp(x, y) < 0;
+	return x != NULL && y != NULL && strcmp(x, y) <= 0;
 }
 
 /* Tries, and what people did, in the order of time; *ret_answer: of the last try. */
@@ -236,7 +239,7 @@ put_course(struct teller *t, struct gan_span d, struct gan_span *ret_answer)
 	size_t no = 0;
 
 	while (has_try || has_deed) {
-		if (has_deed && (!has_try || is_before(b, a))) {
+		if (has_deed && (!has_try || deed_is_first(b, a))) {
 			put_deed(t, 4, b);
 			has_deed = gan_span_next(deeds, &itb, NULL, &b);
 		} else {

@@ -19,6 +19,19 @@ struct gan_outcome {
 	size_t nretried;
 };
 
+struct gan_map_event
+gan_outcome_subject(const struct gan_event *e)
+{
+	return (struct gan_map_event){ .id = e->id,
+		.received_ms = e->received_ms,
+		.source = e->source,
+		.topic = e->topic,
+		.topic_raw = e->topic_raw,
+		.meta = e->meta,
+		.body = e->body,
+		.body_len = e->body_len };
+}
+
 static void
 delivery_fini(struct gan_new_delivery *d)
 {

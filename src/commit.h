@@ -15,6 +15,9 @@
 
 struct gan_outcome; /* owns copies of everything */
 
+/* A stored event as the workers take it; everything is borrowed from e. */
+struct gan_map_event gan_outcome_subject(const struct gan_event *e);
+
 /*
  * n == 0: no rule listens, the event is ignored.  Any rejection makes the
  * event rejected; what the other rules made is queued all the same.

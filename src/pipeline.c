@@ -185,15 +185,7 @@ item_route(struct item *it)
 static int
 item_map(struct item *it)
 {
-	const struct gan_event *e = it->event;
-	const struct gan_map_event ev = { .id = e->id,
-		.received_ms = e->received_ms,
-		.source = e->source,
-		.topic = e->topic,
-		.topic_raw = e->topic_raw,
-		.meta = e->meta,
-		.body = e->body,
-		.body_len = e->body_len };
+	const struct gan_map_event ev = gan_outcome_subject(it->event);
 	int rc = gan_pool_map(it->pipe->pool, it->rules, it->index, it->nindex, &ev, on_mapped, it);
 
 	if (rc == GAN_OK) {

@@ -121,15 +121,7 @@ choose_rules(struct remap *r)
 static void
 map(struct remap *r)
 {
-	const struct gan_event *e = r->event;
-	const struct gan_map_event ev = { .id = e->id,
-		.received_ms = e->received_ms,
-		.source = e->source,
-		.topic = e->topic,
-		.topic_raw = e->topic_raw,
-		.meta = e->meta,
-		.body = e->body,
-		.body_len = e->body_len };
+	const struct gan_map_event ev = gan_outcome_subject(r->event);
 	size_t n;
 	int rc;
 

@@ -369,19 +369,6 @@ START_TEST(files_that_are_not_ours_are_refused_and_kept)
 }
 END_TEST
 
-START_TEST(a_newer_format_is_refused)
-{
-	shut();
-	ck_assert_int_eq(peek(path, "PRAGMA application_id"), 0x47414e54);
-	sqlite3 *db;
-
-	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
-	ck_assert_int_eq(sqlite3_exec(db, "PRAGMA user_version=99", NULL, NULL, NULL), SQLITE_OK);
-	sqlite3_close(db);
-	ck_assert_int_eq(open_fails("has format 99"), GAN_ECONFIG);
-}
-END_TEST
-
 START_TEST(damage_is_told_from_everything_else)
 {
 	char junk[4096];
@@ -597,7 +584,6 @@ main(void)
 	tcase_add_test(tc, one_bad_job_does_not_hurt_its_group);
 	tcase_add_test(tc, an_io_error_fails_everything_and_says_so);
 	tcase_add_test(tc, files_that_are_not_ours_are_refused_and_kept);
-	tcase_add_test(tc, a_newer_format_is_refused);
 	tcase_add_test(tc, damage_is_told_from_everything_else);
 	tcase_add_test(tc, a_second_gantryd_is_refused);
 	tcase_add_test(tc, a_missing_folder_is_named);

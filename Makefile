@@ -33,7 +33,6 @@ $(BUILD)/config.mk: configure.ac config.mk.in
 
 # SANITIZE=1: AddressSanitizer and UBSan (no FORTIFY, which they replace).
 # FUZZING=1: the same with clang's coverage for libFuzzer (`make fuzz`).
-# FAILPOINTS=1: compile the failpoints of base/failpoint.h in (tests only).
 ifdef SANITIZE
 MODE = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 MODE_LD = -fsanitize=address,undefined

@@ -71,9 +71,3 @@ gan_admin_close(struct gan_admin *a, void (*cb)(void *arg), void *arg)
 	gan_admin_http_close(&a->http);
 	gan_control_close(&a->control, control_closed, a);
 }
-
-void
-gan_admin_status(struct gan_admin *a, struct gan_buf *out)
-{
-	gan_status_json(a, out);
-}

@@ -59,6 +59,3 @@ struct gan_admin_ops {
 GAN_MUST_CHECK int gan_admin_open(uv_loop_t *loop, const struct gan_admin_ops *ops, int control_fd,
     struct gan_admin **ret_admin, struct gan_err *err);
 void gan_admin_close(struct gan_admin *a, void (*cb)(void *arg), void *arg);
-
-/* The status object of design.md section 11, also served on the admin listener. */
-void gan_admin_status(struct gan_admin *a, struct gan_buf *out);

@@ -58,7 +58,6 @@ GAN_MUST_CHECK int gan_yaml_parse(
 void gan_yaml_free(struct gan_yaml **docp);
 
 const struct gan_yaml_node *gan_yaml_root(const struct gan_yaml *doc); /* NULL: empty document */
-const char *gan_yaml_name(const struct gan_yaml *doc);
 
 /* Value of a key in a mapping, or NULL. */
 const struct gan_yaml_node *gan_yaml_get(const struct gan_yaml_node *map, const char *key);

@@ -104,12 +104,6 @@ gan_yaml_root(const struct gan_yaml *doc)
 	return doc->root;
 }
 
-const char *
-gan_yaml_name(const struct gan_yaml *doc)
-{
-	return doc->name;
-}
-
 const struct gan_yaml_node *
 gan_yaml_get(const struct gan_yaml_node *map, const char *key)
 {

@@ -97,15 +97,6 @@ try_once(struct gan_conn *c)
 	gan_conn_refuse(c, err.msg);
 }
 
-void
-gan_conn_try_now(struct gan_conn *c)
-{
-	if (!c->refused.on)
-		return;
-	c->try_ms = 0;
-	gan_conn_pump(c);
-}
-
 /* ---- claiming ------------------------------------------------------------ */
 
 static int64_t

@@ -109,7 +109,6 @@ GAN_MUST_CHECK int gan_conn_configure(
 void gan_conn_pump(struct gan_conn *c);
 /* The connector stops until credentials work again. */
 void gan_conn_refuse(struct gan_conn *c, const char *reason);
-void gan_conn_try_now(struct gan_conn *c);
 /* Frees a connector that is gone and idle; the list is the caller's to walk anew. */
 bool gan_conn_retire(struct gan_conn *c);
 

@@ -112,7 +112,7 @@ $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/rep
 
 -include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
-.PHONY: all programs deps check check-unit check-fuzz check-e2e check-docs check-asan fuzz fuzz-run lint \
+.PHONY: all programs deps check check-unit check-fuzz check-e2e check-fault check-docs check-asan fuzz fuzz-run lint \
     format bench demo install dist clean distclean
 
 deps:
@@ -124,6 +124,7 @@ check: deps
 	$(MAKE) check-fuzz
 	$(MAKE) check-docs
 	$(MAKE) check-e2e
+	$(MAKE) check-fault
 
 check-unit: $(unit_bin) $(mains:%=$(BUILD)/%)
 	tests/run-unit $(BUILD) $(unit_bin)
@@ -140,6 +141,10 @@ fuzz-run: $(fuzz_bin)
 
 check-e2e: programs
 	GANTRY_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e $(PYTEST_ARGS)
+
+# Faults, attacks and load against the real daemon; skips, with a reason, what this machine cannot do.
+check-fault: programs
+	GANTRY_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q -rs -p no:cacheprovider tests/fault $(PYTEST_ARGS)
 
 check-docs: programs
 	GANTRY_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q -p no:cacheprovider tests/docs $(PYTEST_ARGS)

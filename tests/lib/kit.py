@@ -10,12 +10,6 @@ requests, and the `listen` object of `gantryctl status` tells the ports that
 it really bound.
 """
 
-import base64
-import ctypes
-import datetime
-import hashlib
-import hmac
-import http.client
 import json
 import os
 import shutil
@@ -25,54 +19,16 @@ import subprocess
 import tempfile
 import threading
 import time
-import urllib.parse
-import uuid
 
 import yaml
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.environ.get("GANTRY_BUILD") or os.path.join(TOP, "build")
-# Sanitizers and slow machines: every deadline is this much longer.
-SLOW = float(os.environ.get("GANTRY_SLOW", "4" if "asan" in os.path.basename(BUILD) else "1"))
+from place import BUILD, SLOW, TOP, Late, die_with_parent, epoch, program, wait_until
+from sim import Sim
+from wire import FORMS, Answer, as_bytes, request, signature, webhook_headers
 
-FORMS = ("sha1-hex", "sha1-base64", "sha1-base64hex",
-         "sha256-hex", "sha256-base64", "sha256-base64hex")
-
-
-class Late(AssertionError):
-    """A condition did not come true before its deadline."""
-
-
-def wait_until(cond, deadline=10, what="the condition", every=0.02):
-    """Ask cond until it is true, at most deadline seconds; returns its value."""
-    end = time.monotonic() + deadline * SLOW
-    while True:
-        value = cond()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise Late(f"{what}: not within {deadline * SLOW:g} s")
-        time.sleep(every)
-
-
-def epoch(text):
-    """The seconds of a time as the product writes it."""
-    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
-
-
-def program(name):
-    path = os.path.join(BUILD, name)
-    if not os.access(path, os.X_OK):
-        raise FileNotFoundError(f"{path} is not built: run make first")
-    return path
-
-
-_PRCTL = ctypes.CDLL(None).prctl  # looked up now: a forked child of a threaded process may not
-
-
-def _die_with_parent():
-    """A killed test run must not leave daemons behind."""
-    _PRCTL(1, signal.SIGKILL)
+__all__ = ["BUILD", "SLOW", "TOP", "Late", "die_with_parent", "epoch", "program", "wait_until",
+           "Sim", "FORMS", "Answer", "as_bytes", "request", "signature", "webhook_headers",
+           "CtlError", "Gateway", "Notes", "merge"]
 
 
 class Notes:
@@ -120,144 +76,6 @@ class Notes:
         self.closed = True
         self.thread.join()
         self.sock.close()
-
-
-class Answer:
-    """An HTTP answer; body is bytes."""
-
-    def __init__(self, status, headers, body):
-        self.status, self.headers, self.body = status, headers, body
-
-    def json(self):
-        return json.loads(self.body)
-
-    def __repr__(self):
-        return f"<{self.status} {self.body[:300]!r}>"
-
-
-def request(address, method, path, body=None, headers=(), timeout=15):
-    """One request on a connection of its own; headers is a dict or a list of pairs."""
-    host, port = address.rsplit(":", 1)
-    conn = http.client.HTTPConnection(host, int(port), timeout=timeout * SLOW)
-    try:
-        conn.putrequest(method, path, skip_accept_encoding=True)
-        pairs = list(headers.items() if isinstance(headers, dict) else headers)
-        if body is not None and not any(k.lower() == "content-length" for k, _ in pairs):
-            pairs.append(("Content-Length", str(len(body))))
-        for name, value in pairs:
-            conn.putheader(name, value)
-        conn.endheaders(body)
-        got = conn.getresponse()
-        return Answer(got.status, {k.lower(): v for k, v in got.getheaders()}, got.read())
-    finally:
-        conn.close()
-
-
-def as_bytes(body):
-    if isinstance(body, bytes):
-        return body
-    if isinstance(body, str):
-        return body.encode()
-    return json.dumps(body).encode()
-
-
-def signature(secret, body, form="sha1-hex"):
-    """The signature of a webhook body, in one of FORMS."""
-    algorithm, encoding = form.split("-")
-    mac = hmac.new(as_bytes(secret), body, getattr(hashlib, algorithm))
-    if encoding == "hex":
-        return mac.hexdigest()
-    raw = mac.digest() if encoding == "base64" else mac.hexdigest().encode()
-    return base64.b64encode(raw).decode()
-
-
-def webhook_headers(secret, topic, body, form="sha1-hex", header="x-prodsmart-hmac-sha256",
-                    webhook_uuid=None, triggered_at="2026-11-21T19:02:11.123Z"):
-    headers = {
-        "Content-Type": "application/json",
-        "x-prodsmart-topic": topic,
-        "x-prodsmart-api-version": "1",
-        "x-prodsmart-webhook-uuid": webhook_uuid or str(uuid.uuid4()),
-        "x-prodsmart-triggered-at": triggered_at,
-    }
-    if secret is not None:
-        headers[header] = signature(secret, body, form)
-    return headers
-
-
-class Sim:
-    """gantry-sim and its control port."""
-
-    SYSTEMS = ("prodsmart", "movilitas", "flex2b", "erp")
-
-    def __init__(self, *args):
-        self.proc = subprocess.Popen([program("gantry-sim"), *args], stdout=subprocess.PIPE,
-                                     text=True, preexec_fn=_die_with_parent)
-        line = self.proc.stdout.readline()
-        if not line:
-            raise RuntimeError(f"gantry-sim ended with {self.proc.wait()}")
-        self.ports = json.loads(line)
-        self.control = f"127.0.0.1:{self.ports['control']}"
-
-    def address(self, system):
-        return f"127.0.0.1:{self.ports[system]}"
-
-    def url(self, system):
-        return f"http://{self.address(system)}"
-
-    def ask(self, method, path, obj=None):
-        body = None if obj is None else json.dumps(obj).encode()
-        got = request(self.control, method, path, body)
-        if got.status != 200:
-            raise ValueError(f"gantry-sim: {method} {path}: {got}")
-        return got.json()
-
-    def fault(self, system, kind, **more):
-        """Misbehave; see contrib/gantry-sim/README.md.  Returns the fault's number."""
-        return self.ask("POST", "/fault", {"system": system, "kind": kind, **more})["id"]
-
-    def clear(self, fault=None):
-        self.ask("DELETE", "/fault" + (f"?id={fault}" if fault else ""))
-
-    def hits(self, fault):
-        return next(f["hits"] for f in self.ask("GET", "/fault") if f["id"] == fault)
-
-    def state(self, **systems):
-        if systems:
-            self.ask("POST", "/state", systems)
-        return self.ask("GET", "/state")
-
-    def count(self):
-        return self.ask("GET", "/journal/count")
-
-    def journal(self, system=None, path=None, after=0, tokens=False):
-        """What was received, oldest first; `json` is the parsed body or None."""
-        query = {"after": after}
-        if system:
-            query["system"] = system
-        if path:
-            query["path"] = path
-        rows = self.ask("GET", "/journal?" + urllib.parse.urlencode(query, safe="/"))
-        for row in rows:
-            try:
-                row["json"] = json.loads(row["body"])
-            except (TypeError, ValueError):
-                row["json"] = None
-        hidden = ("/v1/generatetoken", "/v1/api_auth", "/api/authorization")
-        return [r for r in rows if tokens or r["path"] not in hidden]
-
-    def tokens(self, system):
-        """The token requests of a system."""
-        return [r for r in self.journal(system, tokens=True) if r["body"] is None]
-
-    def reset(self):
-        self.ask("POST", "/reset")
-
-    def stop(self):
-        if self.proc.poll() is None:
-            self.proc.terminate()
-            self.proc.wait(10)
-        self.proc.stdout.close()
 
 
 class CtlError(AssertionError):
@@ -392,7 +210,7 @@ class Gateway:
             wrap = ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", *wrap]
 
         def before_exec():
-            _die_with_parent()
+            die_with_parent()
             if listen is not None:
                 os.dup2(listen.fileno(), 3, inheritable=True)
 

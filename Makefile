@@ -8,6 +8,9 @@ MAKEFLAGS += --no-builtin-rules
 BUILD ?= build
 PYTHON ?= /usr/bin/python3
 PYTEST_ARGS ?=
+# V=1 shows the commands of the compiler whole.
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-3s %s\n' $(1) $@)
 # make fuzz: how long each, and which (all of tests/fuzz by default).
 SECONDS_EACH ?= 60
 FUZZ ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -80,34 +83,42 @@ programs: $(mains:%=$(BUILD)/%) $(BUILD)/gantry-sim
 
 $(BUILD)/%.o: %.c $(BUILD)/config.mk
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(DEPFLAGS) -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(DEPFLAGS) -c -o $@ $<
 
 $(BUILD)/%.o: %.S $(BUILD)/config.mk $(wildcard src/*/*.jq)
 	@mkdir -p $(@D)
-	$(CC) -Wa,-Isrc -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) -Wa,-Isrc -c -o $@ $<
 
 $(lib): $(lib_obj)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)
+	$(Q)$(AR) rcs $@ $^
 
 $(mains:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/src/%.o $(lib)
-	$(CC) $(MODE) $(MODE_LD) -o $@ $^ $(LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(MODE) $(MODE_LD) -o $@ $^ $(LIBS)
 
 $(BUILD)/gantry-sim: $(sim_obj) $(lib)
-	$(CC) $(MODE) $(MODE_LD) -o $@ $^ $(LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(MODE) $(MODE_LD) -o $@ $^ $(LIBS)
 
 # Unit tests: -Werror, because a START_TEST that nobody adds is only a warning.
 $(unit_bin): $(BUILD)/%: %.c $(testlib_obj) $(lib)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -Wall -Werror -Wno-sign-conversion -Wno-conversion \
+	$(call say,LD)
+	$(Q)$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -Wall -Werror -Wno-sign-conversion -Wno-conversion \
 	    $(CHECK_CFLAGS) $(DEPFLAGS) $(MODE_LD) -o $@ $< $(testlib_obj) $(lib) $(CHECK_LIBS) $(LIBS)
 
 $(bench_bin): $(BUILD)/%: %.c $(lib)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(DEPFLAGS) $(MODE_LD) -o $@ $< $(lib) $(LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(DEPFLAGS) $(MODE_LD) -o $@ $< $(lib) $(LIBS)
 
 $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(lib)
-	$(CC) $(MODE) $(MODE_LD) -o $@ $< $(fuzz_main) $(lib) $(LIBS)
+	$(call say,LD)
+	$(Q)$(CC) $(MODE) $(MODE_LD) -o $@ $< $(fuzz_main) $(lib) $(LIBS)
 .SECONDARY: $(fuzz_bin:%=%.o) $(BUILD)/tests/fuzz/replay.o
 
 -include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)

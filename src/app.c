@@ -117,9 +117,15 @@ ops_remap(void *arg, int64_t event_id, gan_remap_fn cb, void *cb_arg)
 /* ---- the store speaks ----------------------------------------------------------- */
 
 static void
-on_events(void *arg)
+on_events(void *arg, struct gan_event *e)
 {
-	gan_pipeline_poke(((struct gan_app *)arg)->pipeline);
+	gan_pipeline_feed(((struct gan_app *)arg)->pipeline, e);
+}
+
+static uint64_t
+ignored_by(void *arg, const char *source, const char *topic)
+{
+	return gan_pipeline_ignored_by(((struct gan_app *)arg)->pipeline, source, topic);
 }
 
 static void
@@ -376,6 +382,7 @@ open_doors(struct gan_app *app)
 		.store = app->store,
 		.listen_fd = app->fds.public_fd,
 		.not_ready = app_not_ready,
+		.ignored_by = ignored_by,
 		.arg = app };
 	struct gan_admin_ops ops = { .arg = app,
 		.conf = ops_conf,

@@ -48,8 +48,11 @@ struct gan_pipeline {
 	uv_timer_t retry;
 	TAILQ_HEAD(, item) items;
 	size_t nitems, mapping, committing;
-	int64_t cursor; /* last event fetched; 0: where the store says */
+	int64_t cursor; /* last event taken; 0: where the store says */
+	int64_t missed; /* the newest that was offered and not taken */
+	size_t asked;   /* of the fetch that runs */
 	bool fetching, more, stopping;
+	bool again;  /* something new came while it ran, perhaps too late for it */
 	bool broken; /* a commit failed: let the rest come back, then begin again at the store's
 			cursor */
 	void (*stop_cb)(void *arg);
@@ -239,18 +242,25 @@ static void
 on_fetched(void *arg, int rc, struct gan_event **events, size_t n)
 {
 	struct gan_pipeline *p = arg;
+	bool full = n >= p->asked;
+	size_t bytes = 0;
 
 	p->fetching = false;
-	if (rc < 0 || n == 0)
-		p->more = p->more && rc < 0 && rc != GAN_EIO && rc != GAN_EGONE;
+	if (rc == GAN_EIO || rc == GAN_EGONE)
+		p->more = false;
 	for (size_t i = 0; rc == GAN_OK && i < n; i++) {
+		bytes += events[i]->body_len;
 		if (p->broken || p->stopping)
 			gan_event_free(&events[i]);
 		else if (item_add(p, events[i]) < 0)
 			p->broken = true;
 	}
-	if (rc == GAN_OK)
+	if (rc == GAN_OK) {
 		free(events);
+		full = full || bytes >= FETCH_BYTES;
+		p->more = full || p->again || (n > 0 && p->missed > p->cursor);
+		p->again = false;
+	}
 	/* Asking again at once would only keep both threads busy. */
 	if (rc < 0 && p->more && !p->stopping && !p->broken)
 		retry_later(p);
@@ -266,11 +276,13 @@ fetch(struct gan_pipeline *p)
 	if (p->fetching || !p->more || p->stopping || p->broken || p->rules == NULL ||
 	    room < FETCH_MAX / 2)
 		return;
-	if (gan_store_unmapped(p->store, p->cursor, room < FETCH_MAX ? room : FETCH_MAX,
-		FETCH_BYTES, on_fetched, p) < 0)
+	p->asked = room < FETCH_MAX ? room : FETCH_MAX;
+	if (gan_store_unmapped(p->store, p->cursor, p->asked, FETCH_BYTES, on_fetched, p) < 0) {
 		retry_later(p);
-	else
-		p->fetching = true;
+		return;
+	}
+	p->fetching = true;
+	p->again = false;
 }
 
 /*
@@ -351,11 +363,40 @@ gan_pipeline_rules(struct gan_pipeline *p, struct gan_config *conf, struct gan_r
 	pump(p);
 }
 
-void
-gan_pipeline_poke(struct gan_pipeline *p)
+/* Only when all before it were taken; whatever is fetched right now comes before it. */
+static bool
+takes(const struct gan_pipeline *p, const struct gan_event *e)
 {
-	p->more = true;
+	return !p->fetching && !p->more && !p->broken && !p->stopping && p->rules != NULL &&
+	       p->nitems < WINDOW && e->after_id <= p->cursor && e->id > p->cursor;
+}
+
+void
+gan_pipeline_feed(struct gan_pipeline *p, struct gan_event *e)
+{
+	if (e != NULL && takes(p, e)) {
+		if (item_add(p, e) < 0)
+			p->broken = true;
+	} else if (e != NULL) {
+		p->missed = e->id > p->missed ? e->id : p->missed;
+		p->more = p->more || !p->fetching;
+		gan_event_free(&e);
+	} else {
+		p->more = p->again = true;
+	}
 	pump(p);
+}
+
+uint64_t
+gan_pipeline_ignored_by(const struct gan_pipeline *p, const char *source, const char *topic)
+{
+	if (p->rules == NULL)
+		return 0;
+	for (size_t i = 0; i < p->rules->nrules; i++) {
+		if (gan_rule_listens(&p->rules->rules[i], source, topic))
+			return 0;
+	}
+	return p->rules->generation;
 }
 
 void

@@ -33,8 +33,15 @@ GAN_MUST_CHECK int gan_pipeline_open(uv_loop_t *loop, struct gan_store *store,
  */
 void gan_pipeline_rules(struct gan_pipeline *p, struct gan_config *conf, struct gan_rules *rules);
 
-/* The store has new events. */
-void gan_pipeline_poke(struct gan_pipeline *p);
+/*
+ * The store has a new event to be mapped: e, taken over, if whoever stored it
+ * still has it at hand; NULL when it can only be fetched.
+ */
+void gan_pipeline_feed(struct gan_pipeline *p, struct gan_event *e);
+
+/* The generation of the rules in force when none of them listens to such events, else 0. */
+uint64_t gan_pipeline_ignored_by(
+    const struct gan_pipeline *p, const char *source, const char *topic);
 
 /*
  * Fetch nothing more and call back when no commit is outstanding; events whose

@@ -118,13 +118,10 @@ gan_buf_json(struct gan_buf *b, const char *s, size_t n)
 
 	gan_buf_putc(b, '"');
 	while (i < n) {
-		size_t plain = i;
+		size_t plain = gan_plain_run(s + i, n - i);
 
-		while (plain < n && (unsigned char)s[plain] >= 0x20 &&
-		       (unsigned char)s[plain] < 0x7f && s[plain] != '"' && s[plain] != '\\')
-			plain++;
-		gan_buf_put(b, s + i, plain - i);
-		i = plain;
+		gan_buf_put(b, s + i, plain);
+		i += plain;
 		if (i >= n)
 			break;
 		if ((unsigned char)s[i] < 0x80) {

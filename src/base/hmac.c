@@ -6,6 +6,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,6 +75,24 @@ gan_hmac(
 	return ok ? GAN_OK : GAN_ENOMEM;
 }
 
+static EVP_MD *fetched_sha256;
+
+static void
+fetch_sha256(void)
+{
+	fetched_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
+/* Looked up once for the process: a look-up costs as much as hashing a hundred bytes. */
+static EVP_MD *
+sha256(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	(void)pthread_once(&once, fetch_sha256);
+	return fetched_sha256;
+}
+
 int
 gan_sha256(const struct gan_bytes *parts, size_t nparts, unsigned char out[GAN_SHA256_LEN])
 {
@@ -81,7 +100,7 @@ gan_sha256(const struct gan_bytes *parts, size_t nparts, unsigned char out[GAN_S
 	unsigned int n = 0;
 	int ok;
 
-	ok = ctx != NULL && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1;
+	ok = ctx != NULL && sha256() != NULL && EVP_DigestInit_ex2(ctx, sha256(), NULL) == 1;
 	for (size_t i = 0; ok && i < nparts; i++)
 		ok = EVP_DigestUpdate(ctx, parts[i].p, parts[i].len) == 1;
 	ok = ok && EVP_DigestFinal_ex(ctx, out, &n) == 1;

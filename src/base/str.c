@@ -65,6 +65,35 @@ gan_distance(const char *a, const char *b)
 	return row[m];
 }
 
+/* Are the 8 bytes at p plain?  The bytes of v are looked at side by side. */
+static bool
+eight_plain(const char *p)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+	uint64_t v, quote, slash, del;
+
+	memcpy(&v, p, sizeof(v));
+	quote = v ^ (ones * '"');
+	slash = v ^ (ones * '\\');
+	del = v ^ (ones * 0x7f);
+	/* A high bit set in any of the five: not ASCII, a control, a quote, a backslash, DEL. */
+	return ((v | ((v - ones * 0x20) & ~v) | ((quote - ones) & ~quote) |
+		    ((slash - ones) & ~slash) | ((del - ones) & ~del)) &
+		   high) == 0;
+}
+
+size_t
+gan_plain_run(const char *s, size_t n)
+{
+	size_t i = 0;
+
+	while (n - i >= 8 && eight_plain(s + i))
+		i += 8;
+	while (i < n && s[i] >= 0x20 && s[i] < 0x7f && s[i] != '"' && s[i] != '\\')
+		i++;
+	return i;
+}
+
 size_t
 gan_utf8_next(const char *s, size_t n)
 {
@@ -135,16 +164,26 @@ gan_steering(const char *s, size_t n)
 bool
 gan_is_token(const char *s)
 {
-	if (*s == '\0')
-		return false;
-	for (; *s != '\0'; s++) {
-		bool alnum = (*s >= '0' && *s <= '9') || (*s >= 'a' && *s <= 'z') ||
-			     (*s >= 'A' && *s <= 'Z');
+	/* Each index once; what is not named is false. */
+	static const bool allowed[256] = { ['!'] = true,
+		['#' ... '\''] = true,
+		['*'] = true,
+		['+'] = true,
+		['-'] = true,
+		['.'] = true,
+		['0' ... '9'] = true,
+		['A' ... 'Z'] = true,
+		['^'] = true,
+		['_'] = true,
+		['`'] = true,
+		['a' ... 'z'] = true,
+		['|'] = true,
+		['~'] = true };
+	const char *p = s;
 
-		if (!alnum && strchr("!#$%&'*+-.^_`|~", *s) == NULL)
-			return false;
-	}
-	return true;
+	while (allowed[(unsigned char)*p])
+		p++;
+	return p > s && *p == '\0';
 }
 
 void
@@ -191,9 +230,15 @@ gan_printable(const char *s, size_t n, char *out, size_t outsz)
 
 	gan_must(outsz >= 8);
 	for (size_t i = 0; i < n;) {
-		size_t step = gan_utf8_next(s + i, n - i);
-		bool plain = step > 0 && gan_steering(s + i, step) == 0;
+		size_t step = gan_plain_run(s + i, n - i), room = outsz - o - 4;
+		bool plain = step > 0;
 
+		if (!plain) {
+			step = gan_utf8_next(s + i, n - i);
+			plain = step > 0 && gan_steering(s + i, step) == 0;
+		} else if (step > room) {
+			step = room > 0 ? room : 1; /* the next turn says that there is more */
+		}
 		if (step == 0)
 			step = 1;
 		if (o + step + 4 > outsz) {

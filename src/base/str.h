@@ -19,6 +19,12 @@ bool gan_glob(const char *pattern, const char *text);
 /* Edit distance of two short texts (64 characters looked at). */
 size_t gan_distance(const char *a, const char *b);
 
+/*
+ * How many bytes from s on are plain text: printable ASCII other than '"' and
+ * '\\', which nothing quotes, escapes or steers.
+ */
+size_t gan_plain_run(const char *s, size_t n);
+
 /* Length in bytes of the well-formed UTF-8 character at s, 0 if there is none. */
 size_t gan_utf8_next(const char *s, size_t n);
 bool gan_utf8_valid(const char *s, size_t n);

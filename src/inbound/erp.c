@@ -299,6 +299,7 @@ store(struct gan_exchange *x, struct gan_ingest *ev, struct gan_buf *meta)
 		gan_exchange_unstored(x, GAN_ENOMEM, RETRY_AFTER_S);
 		return;
 	}
+	ev->ignored_by = gan_exchange_ignored_by(x);
 	held = gan_exchange_ref(x);
 	rc = gan_store_ingest(x->in->store, ev, on_stored, x);
 	if (rc < 0) {

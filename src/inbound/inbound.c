@@ -79,6 +79,14 @@ gan_exchange_value(const struct gan_exchange *x, const char *name, char out[GAN_
 	return gan_inbound_value(gan_request_header(x->req, name), out);
 }
 
+uint64_t
+gan_exchange_ignored_by(const struct gan_exchange *x)
+{
+	const struct gan_inbound_options *o = &x->in->opt;
+
+	return o->ignored_by == NULL ? 0 : o->ignored_by(o->arg, x->src->conf->name, x->topic);
+}
+
 int
 gan_exchange_hash(const struct gan_bytes *parts, size_t nparts, unsigned char out[16])
 {

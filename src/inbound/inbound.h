@@ -21,6 +21,11 @@ struct gan_inbound_options {
 	int listen_fd;           /* from socket activation, or -1: bind conf->public.address */
 	/* Asked by /readyz: NULL when ready, else the reason. */
 	const char *(*not_ready)(void *arg);
+	/*
+	 * Asked for each event: the generation of the rules in force when none of them
+	 * listens to it, else 0.  NULL: not known, everything has to be mapped.
+	 */
+	uint64_t (*ignored_by)(void *arg, const char *source, const char *topic);
 	void *arg;
 };
 

@@ -95,6 +95,9 @@ void gan_erp_head(struct gan_exchange *x, const char *rest);
 const char *gan_exchange_value(
     const struct gan_exchange *x, const char *name, char out[GAN_VALUE_MAX + 1]);
 
+/* gan_inbound_options.ignored_by of the exchange's source and topic. */
+uint64_t gan_exchange_ignored_by(const struct gan_exchange *x);
+
 /* First half of a SHA-256 over the parts, told apart. */
 GAN_MUST_CHECK int gan_exchange_hash(
     const struct gan_bytes *parts, size_t nparts, unsigned char out[16]);

@@ -26,7 +26,7 @@
 enum {
 	ROUNDS_MAX = 8, /* MHD accepts ten connections a turn; the rest wakes the loop again */
 	IDLE_TIMEOUT_S = 10,
-	CONNECTION_MEMORY = 32 * 1024,
+	CONNECTION_MEMORY = 16 * 1024, /* cleared by MHD for every request */
 	MEMORY_STEP = 4 * 1024,
 	LOG_PERIOD_MS = 10000,
 	LAST_WORDS_MS = 1000, /* of a drain, for the last 503s to leave */

@@ -155,9 +155,13 @@ put_meta(const struct gan_exchange *x, const struct gan_signature *sig, const ch
 	gan_meta_put(b, "remote", gan_snapshot_client(x->snap, x->req, client));
 	if (info->inexact)
 		gan_meta_put(b, "inexact", info->inexact_path);
-	gan_buf_printf(b, ",\"signature\":{\"header\":\"%s\",\"form\":\"%s-%s\",\"secret\":%u}}",
-	    sig->header, gan_signature_algorithm(sig->algorithm),
-	    gan_signature_encoding(sig->encoding), sig->secret);
+	gan_buf_puts(b, ",\"signature\":{\"header\":\"");
+	gan_buf_puts(b, sig->header);
+	gan_buf_puts(b, "\",\"form\":\"");
+	gan_buf_puts(b, gan_signature_algorithm(sig->algorithm));
+	gan_buf_putc(b, '-');
+	gan_buf_puts(b, gan_signature_encoding(sig->encoding));
+	gan_buf_puts(b, sig->secret == 1 ? "\",\"secret\":1}}" : "\",\"secret\":2}}");
 }
 
 static void
@@ -218,6 +222,7 @@ store(struct gan_exchange *x, struct gan_ingest *ev, struct gan_buf *meta)
 		gan_exchange_unstored(x, GAN_ENOMEM, 0);
 		return;
 	}
+	ev->ignored_by = gan_exchange_ignored_by(x);
 	held = gan_exchange_ref(x);
 	rc = gan_store_ingest(x->in->store, ev, on_stored, x);
 	if (rc < 0) {

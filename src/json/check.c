@@ -74,22 +74,6 @@ skip_space(struct scan *s)
 		s->p++;
 }
 
-/* How many of the next 8 bytes are plain ASCII text: all, or look closer. */
-static bool
-eight_plain(const char *p)
-{
-	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
-	uint64_t v, quote, slash;
-
-	memcpy(&v, p, sizeof(v));
-	quote = v ^ (ones * '"');
-	slash = v ^ (ones * '\\');
-	/* A high bit set in any of the four: not ASCII, a control, a quote, a backslash. */
-	return ((v | ((v - ones * 0x20) & ~v) | ((quote - ones) & ~quote) |
-		    ((slash - ones) & ~slash)) &
-		   high) == 0;
-}
-
 static int
 check_escape(struct scan *s)
 {
@@ -134,8 +118,7 @@ check_string(struct scan *s)
 	for (;;) {
 		unsigned char c;
 
-		while (s->end - s->p >= 8 && eight_plain(s->p))
-			s->p += 8;
+		s->p += gan_plain_run(s->p, (size_t)(s->end - s->p));
 		if (s->p >= s->end)
 			return fail(s, GAN_EPARSE, s->end, "the text ends inside a string");
 		c = (unsigned char)*s->p;
@@ -145,7 +128,7 @@ check_string(struct scan *s)
 		}
 		if (c == '\\')
 			rc = check_escape(s);
-		else if (c >= 0x20 && c < 0x80)
+		else if (c == 0x7f)
 			s->p++;
 		else
 			rc = check_wide(s);

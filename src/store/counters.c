@@ -70,6 +70,18 @@ last_ids_load(struct gan_store *s)
 	return rc < 0 ? rc : gan_mark_get(s, "mapped", &s->map_cursor);
 }
 
+/* The newest event may be one that nobody maps: then it only takes a fetch more. */
+static int
+received_load(struct gan_store *s)
+{
+	int64_t next;
+	int rc =
+	    gan_db_int(s->db, gan_bind(s->db, GAN_SQL_EVENT_NEXT, GAN_I(s->map_cursor)), &next);
+
+	s->last_received = rc == GAN_ENOENT ? s->map_cursor : s->last_event;
+	return rc == GAN_ENOENT ? GAN_OK : rc;
+}
+
 /* Retention may have removed the newest rows: ids must never come again. */
 static int
 floors_load(struct gan_store *s)
@@ -86,7 +98,7 @@ floors_load(struct gan_store *s)
 		s->last_delivery = v;
 	if (s->map_cursor > s->last_event)
 		s->last_event = s->map_cursor;
-	return rc;
+	return rc < 0 ? rc : received_load(s);
 }
 
 int
@@ -137,6 +149,7 @@ gan_txn_begin(struct gan_store *s)
 	t->last_quarantine = s->last_quarantine;
 	t->last_audit = s->last_audit;
 	t->map_cursor = s->map_cursor;
+	t->last_received = s->last_received;
 	t->quarantine_bytes = s->quarantine_bytes;
 	t->new_events = false;
 	t->nseen = t->ntopics = t->ndue = 0;
@@ -182,7 +195,7 @@ gan_txn_ignored(struct gan_store *s, const char *source, const char *topic)
 		at = topic_find(t->topics, t->ntopics, name);
 	}
 	if (at == NULL) {
-		gan_must(t->ntopics < GAN_GROUP_MAP);
+		gan_must(t->ntopics < GAN_COUNT(t->topics));
 		at = &t->topics[t->ntopics++];
 		memcpy(at->source_topic, name, sizeof(name));
 		at->ignored = 0;
@@ -255,6 +268,7 @@ gan_txn_apply(struct gan_store *s)
 	s->last_quarantine = t->last_quarantine;
 	s->last_audit = t->last_audit;
 	s->map_cursor = t->map_cursor;
+	s->last_received = t->last_received;
 	s->quarantine_bytes = t->quarantine_bytes;
 	c->commits++;
 	c->last_commit_ms = gan_wall_ms();

@@ -22,15 +22,36 @@ gan_event_free(struct gan_event **ep)
 
 	if (e == NULL)
 		return;
-	free(e->source);
-	free(e->topic);
-	free(e->topic_raw);
-	free(e->meta);
 	free(e->body);
 	for (size_t i = 0; i < e->nrejected; i++)
 		free(e->rejected[i]);
 	free(e->rejected);
 	free(e);
+}
+
+static void
+event_pack(struct gan_pack *p, const struct gan_event *like, struct gan_event *e)
+{
+	*e = *like;
+	e->source = gan_pack_str(p, like->source);
+	e->topic = gan_pack_str(p, like->topic);
+	e->topic_raw = gan_pack_str(p, like->topic_raw);
+	e->meta = gan_pack_str(p, like->meta);
+}
+
+struct gan_event *
+gan_event_new(const struct gan_event *like)
+{
+	struct gan_pack p = { NULL, 0 };
+	struct gan_event ignored, *e;
+
+	event_pack(&p, like, &ignored);
+	e = malloc(sizeof(*e) + p.size);
+	if (e == NULL)
+		return NULL;
+	p.at = (char *)(e + 1);
+	event_pack(&p, like, e);
+	return e;
 }
 
 static char *
@@ -44,23 +65,25 @@ col_copy(sqlite3_stmt *st, int col)
 static struct gan_event *
 event_read(sqlite3_stmt *st)
 {
-	struct gan_event *e GAN_AUTO(gan_event_free) = calloc(1, sizeof(*e));
 	bool raw = sqlite3_column_type(st, 3) != SQLITE_NULL;
+	bool meta = sqlite3_column_type(st, 5) != SQLITE_NULL;
+	struct gan_event *e, like = { .id = sqlite3_column_int64(st, 0),
+		.received_ms = sqlite3_column_int64(st, 4),
+		.source = gan_col_text(st, 1),
+		.topic = gan_col_text(st, 2),
+		.topic_raw = gan_col_text(st, raw ? 3 : 2),
+		.meta = meta ? gan_col_text(st, 5) : "{}",
+		.body = col_copy(st, 7),
+		.body_len = (size_t)sqlite3_column_bytes(st, 7) };
 
+	if (like.source == NULL || like.topic == NULL || like.topic_raw == NULL ||
+	    like.meta == NULL)
+		e = NULL;
+	else
+		e = like.body == NULL ? NULL : gan_event_new(&like);
 	if (e == NULL)
-		return NULL;
-	e->id = sqlite3_column_int64(st, 0);
-	e->source = col_copy(st, 1);
-	e->topic = col_copy(st, 2);
-	e->topic_raw = col_copy(st, raw ? 3 : 2);
-	e->received_ms = sqlite3_column_int64(st, 4);
-	e->meta = sqlite3_column_type(st, 5) == SQLITE_NULL ? strdup("{}") : col_copy(st, 5);
-	e->body = col_copy(st, 7);
-	e->body_len = (size_t)sqlite3_column_bytes(st, 7);
-	if (e->source == NULL || e->topic == NULL || e->topic_raw == NULL || e->meta == NULL ||
-	    e->body == NULL)
-		return NULL;
-	return gan_steal(&e);
+		free(like.body);
+	return e;
 }
 
 /* Where its mapping stands, for `retry EVENT`. */

@@ -11,26 +11,32 @@
 
 struct ingest_job {
 	struct gan_job job;
-	struct gan_ingest in;
+	struct gan_event *event;
+	char *reject;
+	uint64_t ignored_by;
+	enum gan_dedupe dedupe;
+	unsigned char hash[16];
 	gan_ingest_fn cb;
 	void *arg;
 	enum gan_ingest_verdict verdict;
 	int64_t event_id;
+	bool to_map;
+	struct gan_store *store;
 };
 
 /* The event that had this hash first: of this group, or of the window. */
 static int64_t
-seen_before(struct gan_store *s, const struct gan_ingest *in)
+seen_before(struct gan_store *s, const struct ingest_job *j)
 {
 	uint64_t want, have;
 
-	memcpy(&want, in->hash, sizeof(want));
+	memcpy(&want, j->hash, sizeof(want));
 	for (size_t i = 0; i < s->txn.nseen; i++) {
 		memcpy(&have, s->txn.seen[i].hash, sizeof(have));
-		if (have == want && memcmp(s->txn.seen[i].hash, in->hash, 16) == 0)
+		if (have == want && memcmp(s->txn.seen[i].hash, j->hash, 16) == 0)
 			return s->txn.seen[i].event_id;
 	}
-	return gan_window_find(s->window, in->hash, in->received_ms);
+	return gan_window_find(s->window, j->hash, j->event->received_ms);
 }
 
 /* The same idempotency key: is it the same message?  A first one that retention removed counts as
@@ -40,8 +46,8 @@ same_as_first(struct gan_store *s, struct ingest_job *j, int64_t first)
 {
 	int64_t same = 1;
 	int rc = gan_db_int(s->db,
-	    gan_bind(s->db, GAN_SQL_EVENT_SAME, GAN_I(first), GAN_T(j->in.topic),
-		GAN_B(j->in.body, j->in.body_len)),
+	    gan_bind(s->db, GAN_SQL_EVENT_SAME, GAN_I(first), GAN_T(j->event->topic),
+		GAN_B(j->event->body, j->event->body_len)),
 	    &same);
 
 	if (rc < 0 && rc != GAN_ENOENT)
@@ -57,7 +63,7 @@ duplicate(struct gan_store *s, struct ingest_job *j, int64_t first)
 
 	j->event_id = first;
 	j->verdict = GAN_INGEST_DUPLICATE;
-	if (j->in.dedupe == GAN_DEDUPE_IDEMPOTENCY) {
+	if (j->dedupe == GAN_DEDUPE_IDEMPOTENCY) {
 		rc = same_as_first(s, j, first);
 		if (rc < 0)
 			return rc;
@@ -67,22 +73,51 @@ duplicate(struct gan_store *s, struct ingest_job *j, int64_t first)
 	return GAN_OK;
 }
 
+/* Nothing that waits to be mapped stands before it: the cursor may pass. */
+static void
+pass_by(struct gan_store *s, int64_t id)
+{
+	if (s->txn.last_received <= s->txn.map_cursor)
+		s->txn.map_cursor = id;
+}
+
 static int
 store_rejected(struct gan_store *s, const struct ingest_job *j)
 {
-	const struct gan_ingest *in = &j->in;
+	int64_t now_ms = j->event->received_ms;
 	int rc = gan_run(s->db, GAN_SQL_MAPPING_PUT, GAN_I(j->event_id), GAN_I(GAN_EVENT_REJECTED),
-	    GAN_I(in->received_ms), GAN_I(0));
+	    GAN_I(now_ms), GAN_I(0));
 
 	if (rc == GAN_OK)
 		rc = gan_run(s->db, GAN_SQL_REJECT_PUT, GAN_I(j->event_id), GAN_T(""),
-		    GAN_T(in->reject), GAN_I(in->received_ms));
+		    GAN_T(j->reject), GAN_I(now_ms));
 	if (rc == GAN_OK)
 		rc = gan_run(s->db, GAN_SQL_ATTENTION_PUT, GAN_I(j->event_id), GAN_T("e"),
-		    GAN_T("rejected"), GAN_I(in->received_ms));
+		    GAN_T("rejected"), GAN_I(now_ms));
 	s->txn.attention++;
 	s->txn.events[GAN_EVENT_REJECTED]++;
+	pass_by(s, j->event_id);
 	return rc;
+}
+
+static int
+store_ignored(struct gan_store *s, const struct ingest_job *j)
+{
+	s->txn.events[GAN_EVENT_IGNORED]++;
+	gan_txn_ignored(s, j->event->source, j->event->topic);
+	pass_by(s, j->event_id);
+	return gan_run(s->db, GAN_SQL_MAPPING_PUT, GAN_I(j->event_id), GAN_I(GAN_EVENT_IGNORED),
+	    GAN_I(j->event->received_ms), GAN_I(j->ignored_by));
+}
+
+static int
+store_received(struct gan_store *s, struct ingest_job *j)
+{
+	s->txn.events[GAN_EVENT_RECEIVED]++;
+	j->to_map = true;
+	j->event->after_id = s->txn.last_received;
+	s->txn.last_received = j->event_id;
+	return GAN_OK;
 }
 
 static int
@@ -90,46 +125,54 @@ remember(struct gan_store *s, const struct ingest_job *j)
 {
 	struct gan_dedupe_entry *e;
 
-	if (j->in.dedupe == GAN_DEDUPE_NONE)
+	if (j->dedupe == GAN_DEDUPE_NONE)
 		return GAN_OK;
 	gan_must(s->txn.nseen < GAN_GROUP_INGEST);
 	if (gan_window_reserve(s->window, s->txn.nseen + 1) < 0)
 		return gan_err_set(&s->db->why, GAN_ENOMEM, "duplicate window");
 	e = &s->txn.seen[s->txn.nseen++];
-	memcpy(e->hash, j->in.hash, sizeof(e->hash));
+	memcpy(e->hash, j->hash, sizeof(e->hash));
 	e->event_id = j->event_id;
-	s->txn.seen_ms = j->in.received_ms;
+	s->txn.seen_ms = j->event->received_ms;
 	return GAN_OK;
+}
+
+static int
+store_event(struct gan_store *s, struct ingest_job *j)
+{
+	const struct gan_event *e = j->event;
+	bool same_topic = strcmp(e->topic, e->topic_raw) == 0;
+	int rc;
+
+	j->verdict = GAN_INGEST_STORED;
+	j->event_id = gan_id_next(s->txn.last_event, e->received_ms);
+	j->event->id = s->txn.last_event = j->event_id;
+	rc = gan_run(s->db, GAN_SQL_EVENT_PUT, GAN_I(e->id), GAN_T(e->source), GAN_T(e->topic),
+	    GAN_T(same_topic ? NULL : e->topic_raw), GAN_I(e->received_ms), GAN_T(e->meta),
+	    GAN_B(e->body, e->body_len));
+	if (rc < 0)
+		return rc;
+	if (j->reject != NULL)
+		return store_rejected(s, j);
+	return j->ignored_by != 0 ? store_ignored(s, j) : store_received(s, j);
 }
 
 static int
 ingest_run(struct gan_store *s, struct gan_job *job)
 {
 	struct ingest_job *j = (struct ingest_job *)job;
-	const struct gan_ingest *in = &j->in;
-	int64_t first = in->dedupe == GAN_DEDUPE_NONE ? 0 : seen_before(s, in);
-	bool same_topic = in->topic_raw == NULL || strcmp(in->topic, in->topic_raw) == 0;
+	int64_t first = j->dedupe == GAN_DEDUPE_NONE ? 0 : seen_before(s, j);
 	int rc;
 
 	job->rc = GAN_OK;
+	j->to_map = false;
 	if (first != 0)
 		return duplicate(s, j, first);
 	if (s->low_space) {
 		job->rc = GAN_EFULL;
 		return GAN_OK;
 	}
-	j->verdict = GAN_INGEST_STORED;
-	j->event_id = gan_id_next(s->txn.last_event, in->received_ms);
-	s->txn.last_event = j->event_id;
-	rc = gan_run(s->db, GAN_SQL_EVENT_PUT, GAN_I(j->event_id), GAN_T(in->source),
-	    GAN_T(in->topic), GAN_T(same_topic ? NULL : in->topic_raw), GAN_I(in->received_ms),
-	    GAN_T(in->meta), GAN_B(in->body, in->body_len));
-	if (rc == GAN_OK && in->reject != NULL) {
-		rc = store_rejected(s, j);
-	} else {
-		s->txn.events[GAN_EVENT_RECEIVED]++;
-		s->txn.new_events = true;
-	}
+	rc = store_event(s, j);
 	return rc < 0 ? rc : remember(s, j);
 }
 
@@ -137,55 +180,67 @@ static void
 ingest_done(struct gan_job *job)
 {
 	struct ingest_job *j = (struct ingest_job *)job;
+	struct gan_store *s = j->store;
 
 	if (j->cb != NULL)
 		j->cb(j->arg, job->rc, j->verdict, job->rc == GAN_OK ? j->event_id : 0);
+	if (job->rc == GAN_OK && j->to_map && s->on_events != NULL && !s->closing)
+		s->on_events(s->events_arg, gan_steal(&j->event));
 }
 
 static void
 ingest_fini(struct gan_job *job)
 {
-	free(((struct ingest_job *)job)->in.body);
+	struct ingest_job *j = (struct ingest_job *)job;
+
+	gan_event_free(&j->event);
+	free(j->reject);
 }
 
 static const struct gan_job_ops ingest_ops = { GAN_JOB_INGEST, ingest_run, ingest_done, ingest_fini,
 	NULL };
 
-static void
-ingest_pack(struct gan_pack *p, const struct gan_ingest *in, struct gan_ingest *ret)
+static struct ingest_job *
+ingest_new(struct gan_store *s, const struct gan_ingest *in)
 {
-	*ret = *in;
-	ret->source = gan_pack_str(p, in->source);
-	ret->topic = gan_pack_str(p, in->topic);
-	ret->topic_raw = gan_pack_str(p, in->topic_raw);
-	ret->meta = gan_pack_str(p, in->meta);
-	ret->reject = gan_pack_str(p, in->reject);
-	ret->body = NULL;
+	const struct gan_event like = { .received_ms = in->received_ms,
+		.source = in->source,
+		.topic = in->topic,
+		.topic_raw = in->topic_raw == NULL ? in->topic : in->topic_raw,
+		.meta = in->meta == NULL ? "{}" : in->meta,
+		.body = in->body,
+		.body_len = in->body_len };
+	struct ingest_job *j = gan_store_job_new(sizeof(*j), &ingest_ops);
+
+	if (j == NULL)
+		return NULL;
+	j->store = s;
+	j->dedupe = in->dedupe;
+	j->ignored_by = in->ignored_by;
+	memcpy(j->hash, in->hash, sizeof(j->hash));
+	j->reject = in->reject == NULL ? NULL : strdup(in->reject);
+	if (j->reject != NULL || in->reject == NULL)
+		j->event = gan_event_new(&like);
+	return j;
 }
 
 int
 gan_store_ingest(struct gan_store *s, const struct gan_ingest *in, gan_ingest_fn cb, void *arg)
 {
-	struct gan_pack p = { NULL, 0 };
-	struct gan_ingest ignored;
-	struct ingest_job *j;
-	int rc;
+	struct ingest_job *j = ingest_new(s, in);
+	int rc = j == NULL || j->event == NULL ? GAN_ENOMEM : GAN_OK;
 
-	ingest_pack(&p, in, &ignored);
-	j = gan_store_job_new(sizeof(*j) + p.size, &ingest_ops);
-	if (j == NULL)
-		return GAN_ENOMEM;
-	p.at = (char *)(j + 1);
-	ingest_pack(&p, in, &j->in);
-	j->cb = cb;
-	j->arg = arg;
-	j->job.bytes = in->body_len + p.size;
-	j->in.body = in->body;
-	rc = gan_store_job_post(s, &j->job);
-	if (rc < 0) {
+	if (rc == GAN_OK) {
+		j->cb = cb;
+		j->arg = arg;
+		j->job.bytes = in->body_len + strlen(j->event->meta) + sizeof(*j);
+		rc = gan_store_job_post(s, &j->job);
+	}
+	if (rc < 0 && j != NULL) {
 		struct gan_job *job = &j->job;
 
-		j->in.body = NULL; /* still the caller's */
+		if (j->event != NULL)
+			j->event->body = NULL; /* still the caller's */
 		gan_store_job_free(&job);
 	}
 	return rc;

@@ -142,7 +142,7 @@ static void
 tell(struct gan_store *s, bool events, size_t ndue, char due[][64])
 {
 	if (events && s->on_events != NULL && !s->closing)
-		s->on_events(s->events_arg);
+		s->on_events(s->events_arg, NULL);
 	if (s->on_due == NULL)
 		return;
 	if (ndue > GAN_GROUP_DUE && !s->closing)
@@ -192,7 +192,7 @@ on_async(uv_async_t *h)
 }
 
 void
-gan_store_on_events(struct gan_store *s, void (*fn)(void *arg), void *arg)
+gan_store_on_events(struct gan_store *s, void (*fn)(void *arg, struct gan_event *e), void *arg)
 {
 	s->on_events = fn;
 	s->events_arg = arg;

@@ -82,7 +82,9 @@ struct gan_ingest {
 	const char *topic_raw; /* as received; may equal topic */
 	const char *meta;   /* JSON object: what else the request said (uuid, triggered_at, …) */
 	const char *reject; /* not NULL: store as rejected with this reason (signed, but no JSON) */
-	void *body;         /* malloc'ed; taken over when the call returns 0 */
+	/* Not 0: no rule of this generation listens; stored as ignored, in the same COMMIT. */
+	uint64_t ignored_by;
+	void *body; /* malloc'ed, a NUL behind it; taken over when the call returns 0 */
 	size_t body_len;
 	int64_t received_ms;
 	enum gan_dedupe dedupe;
@@ -132,8 +134,9 @@ GAN_MUST_CHECK int gan_store_quarantine_drop(struct gan_store *s, int64_t id);
 struct gan_event {
 	int64_t id;
 	int64_t received_ms;
-	char *source, *topic, *topic_raw, *meta;
-	char *body; /* NUL behind it */
+	int64_t after_id; /* the one to be mapped before it; 0: not known */
+	const char *source, *topic, *topic_raw, *meta; /* in the event's own memory */
+	char *body;                                    /* malloc'ed; NUL behind it */
 	size_t body_len;
 	/* gan_store_event() only: where its mapping stands, and the rules that rejected it. */
 	enum gan_event_state state;
@@ -142,8 +145,12 @@ struct gan_event {
 };
 void gan_event_free(struct gan_event **ep);
 
-/* Called when events were committed that nobody has fetched: fetch more. On the loop. */
-void gan_store_on_events(struct gan_store *s, void (*fn)(void *arg), void *arg);
+/*
+ * Called on the loop when an event was committed that has to be mapped: e is
+ * it, and fn's to free.  NULL: there are some that only a fetch can bring.
+ */
+void gan_store_on_events(
+    struct gan_store *s, void (*fn)(void *arg, struct gan_event *e), void *arg);
 
 /*
  * The next events to be mapped, in the order of acceptance: those after

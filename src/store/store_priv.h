@@ -72,12 +72,13 @@ struct gan_txn {
 	int64_t duplicates, attention, quarantined;
 	int64_t last_event, last_delivery, last_attempt, last_quarantine, last_audit;
 	int64_t map_cursor, quarantine_bytes;
-	bool new_events;
+	bool new_events; /* others than those that ingest hands over itself */
+	int64_t last_received;
 	size_t nseen;
 	struct gan_dedupe_entry seen[GAN_GROUP_INGEST];
 	int64_t seen_ms;
 	size_t ntopics;
-	struct gan_topic_count topics[GAN_GROUP_MAP];
+	struct gan_topic_count topics[GAN_TOPIC_COUNTS_MAX + 1];
 	size_t ndue; /* more than GAN_GROUP_DUE: any */
 	char due[GAN_GROUP_DUE][64];
 };
@@ -95,7 +96,7 @@ struct gan_store {
 	void *fatal_arg;
 
 	/* The loop's own. */
-	void (*on_events)(void *arg);
+	void (*on_events)(void *arg, struct gan_event *e);
 	void *events_arg;
 	void (*on_due)(void *arg, const char *connector);
 	void *due_arg;
@@ -131,7 +132,8 @@ struct gan_store {
 	bool topics_changed;
 	struct gan_window *window;
 	int64_t last_event, last_delivery, last_attempt, last_quarantine, last_audit, last_log;
-	int64_t map_cursor; /* everything up to here is mapped */
+	int64_t map_cursor;    /* everything up to here is mapped */
+	int64_t last_received; /* the newest event that has to be mapped */
 	int64_t quarantine_bytes;
 	int64_t space_checked_ms, due_looked_ms, min_free;
 	bool low_space; /* refuse ingest without trying */
@@ -191,6 +193,12 @@ int gan_lease_lost(
     struct gan_store *s, int64_t delivery, const char *reason, int64_t now_ms); /* settle.c */
 int gan_recover(struct gan_store *s, int64_t now_ms);                           /* settle.c */
 int gan_retain_slice(struct gan_store *s, int64_t now_ms, int64_t end_us);      /* retention.c */
+
+/*
+ * An event with copies of what like's texts say, all in one block, and with
+ * its body, which is taken over.  NULL without memory: the body is still the caller's.
+ */
+struct gan_event *gan_event_new(const struct gan_event *like); /* feed.c */
 
 /* ---- one delivery, loaded: dlv.c ------------------------------------------- */
 

@@ -491,6 +491,50 @@ START_TEST(unmapped_events_come_in_order_in_pages)
 }
 END_TEST
 
+static int64_t
+put_ignored(const char *topic)
+{
+	struct got g = { .done = false };
+	struct gan_ingest in = { .source = "erp",
+		.topic = topic,
+		.body = strdup("{}"),
+		.body_len = 2,
+		.received_ms = T0,
+		.ignored_by = 7 };
+
+	ck_assert_int_eq(gan_store_ingest(st, &in, got_ingest, &g), GAN_OK);
+	wait_for(&g.done);
+	ck_assert_int_eq(g.rc, GAN_OK);
+	return g.id;
+}
+
+START_TEST(what_nobody_listens_to_is_ignored_at_once)
+{
+	struct gan_store_counts c;
+	int64_t id, first;
+
+	(void)put_ignored("a");
+	(void)put_ignored("a");
+	(void)put_ignored("b");
+	ck_assert_uint_eq(unmapped(0, 9, &first), 0);
+	id = put("{}");
+	(void)put_ignored("b"); /* one waits before it: the cursor must not pass */
+	shut();
+	reopen();
+	gan_store_counts(st, &c);
+	ck_assert_int_eq(c.events[GAN_EVENT_IGNORED], 4);
+	ck_assert_int_eq(c.events[GAN_EVENT_RECEIVED], 1);
+	ck_assert_uint_eq(c.ntopics, 2);
+	ck_assert_int_eq(c.topics[1].ignored, 2);
+	ck_assert_uint_eq(unmapped(0, 9, &first), 1);
+	ck_assert_int_eq(first, id);
+	ck_assert_int_eq(
+	    map((struct gan_map_commit){ .event_id = id, .state = GAN_EVENT_MAPPED }), GAN_OK);
+	(void)put_ignored("a");
+	ck_assert_uint_eq(unmapped(0, 9, &first), 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -516,6 +560,7 @@ main(void)
 	tcase_add_test(tc, one_that_may_have_arrived_is_not_overtaken);
 	tcase_add_test(tc, mapping_is_in_order_and_never_twice);
 	tcase_add_test(tc, unmapped_events_come_in_order_in_pages);
+	tcase_add_test(tc, what_nobody_listens_to_is_ignored_at_once);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }

@@ -371,9 +371,12 @@ on_due(void *arg, const char *connector)
 }
 
 static void
-on_events(void *arg)
+on_events(void *arg, struct gan_event *e)
 {
 	(void)arg;
+	ck_assert_str_eq(e->body, "{}");
+	ck_assert_int_eq(e->after_id, 0);
+	gan_event_free(&e);
 	event_calls++;
 }
 

@@ -10,106 +10,22 @@ import subprocess
 import threading
 import time
 
+import history
 import kit
 import pytest
 import rules
+from load import CONFIG, RULES, Load, settle
 
-CONFIG = {
-    "connectors": {"flex2b": {"on_unknown": "resend", "concurrency": 8},
-                   "movilitas": {"concurrency": 8}},
-    "deliver": {"retry": {"first": "10ms", "max": "100ms"}},
-}
 KILLS = int(os.environ.get("GANTRY_KILLS", "50"))
-
-
-class Load:
-    """Threads that post numbered events, each to keys of its own, and keep the account."""
-
-    def __init__(self, gan, threads=4, keys=2):
-        self.gan, self.keys = gan, keys
-        self.acked, self.doubt, self.refused = {}, set(), set()
-        self.lock = threading.Lock()
-        self.stopped = threading.Event()
-        self.threads = [threading.Thread(target=self.run, args=(i, threads))
-                        for i in range(threads)]
-
-    def post(self, n, thread):
-        """True: 2xx; False: refused with an answer.  OSError: nobody knows."""
-        if thread % 2 == 0:
-            key = f"{thread}.{n // 2 % self.keys}"
-            got = self.gan.send_webhook("lot_created", {"n": n, "key": key})
-        else:  # a key for every few: an unknown one holds few others
-            key = f"{thread}.{n // 40}"
-            got = self.gan.erp_post("waste", {"key": key, "gtin": rules.GTIN,
-                                              "serials": [f"N{n}"]}, key=f"i-{n}")
-        return 200 <= got.status < 300, key
-
-    def run(self, thread, step):
-        n = thread
-        while not self.stopped.is_set():
-            try:
-                ok, key = self.post(n, thread)
-                with self.lock:
-                    if ok:
-                        self.acked[n] = (thread, key)
-                    else:
-                        self.refused.add(n)
-            except (OSError, http.client.HTTPException) as why:
-                with self.lock:
-                    (self.refused if isinstance(why, ConnectionRefusedError)
-                     else self.doubt).add(n)
-                self.stopped.wait(0.01)  # the gateway is being killed or started
-            n += step
-
-    def __enter__(self):
-        for t in self.threads:
-            t.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopped.set()
-        for t in self.threads:
-            t.join()
-
-
-def settle(gan, sim):
-    """Resolve what is unknown by the truth, which only the simulator knows."""
-    while True:
-        gan.drain(120)
-        unknown = gan.attention(kind="unknown")
-        if not unknown:
-            return
-        done = set(sim.state()["movilitas"]["decommissioned"])
-        for item in unknown:
-            verdict = "not-sent"
-            if item["connector"] == "movilitas":
-                serial = serial_of(gan, item["id"])
-                verdict = "sent" if f"{rules.GTIN}/{serial}" in done else "not-sent"
-            gan.ctl("resolve", item["id"], "--as", verdict)
-
-
-def serial_of(gan, ident):
-    """The serial of a decommissioning delivery: its effect names it."""
-    return gan.delivery(ident)["effect"].split("/")[-1]
-
-
-def seconds(entry):
-    clock = entry["time"][11:-1].split(":")
-    return int(clock[0]) * 3600 + int(clock[1]) * 60 + float(clock[2])
-
-
-def now_seconds():
-    return time.time() % 86400
 
 
 @pytest.fixture
 def gan(make_gateway):
-    return make_gateway({"flex.yaml": rules.FLEX, "dec.yaml": rules.DECOMMISSION
-                         + "effect: '\"dec/\" + .serials[0]'\n"}, config=CONFIG)
+    return make_gateway(RULES, config=CONFIG)
 
 
 def test_kill_nine_under_load(gan, sim, seed):
-    rng, kills = random.Random(seed), []
+    rng = random.Random(seed)
     # Answers that come late, after the deed: a kill then finds requests in flight.
     for system in ("flex2b", "movilitas"):
         sim.fault(system, "late", ms=30, probability=0.5, seed=seed % 999961)
@@ -118,8 +34,8 @@ def test_kill_nine_under_load(gan, sim, seed):
             before = len(load.acked)
             kit.wait_until(lambda: len(load.acked) > before + rng.randrange(1, 40), 20,
                            "events are accepted")
-            kills.append(now_seconds())
-            gan.kill()
+            with load.account.excused():
+                gan.kill()
             gan.start(rules=rng.random() < 0.5)  # the next kill may come while they load
     kit.wait_until(lambda: gan.status()["events"]["received"] == 0, 60, "all mapped")
 
@@ -128,11 +44,10 @@ def test_kill_nine_under_load(gan, sim, seed):
     status = gan.status()
     rows = gan.deliveries()
     assert len(rows) == len({d["event"] for d in rows}) == sum(status["deliveries"].values())
-    assert len(load.acked) <= len(rows) <= len(load.acked) + len(load.doubt)
+    assert len(load.acked) <= len(rows) <= len(load.acked) + len(load.account.doubt)
     assert {d["state"] for d in rows} <= {"delivered", "unknown", "waiting"}
     held = {i["id"] for i in gan.attention(kind="unknown")}
     assert held == {d["id"] for d in rows if d["state"] == "unknown"}
-    print(f"{len(load.acked)} acknowledged, {len(load.doubt)} in doubt, {len(held)} unknown")
     assert len(load.acked) > 5 * KILLS, "hardly a load"
     held_keys = {d["key"] for d in rows if d["id"] in held}
     assert all(d["key"] in held_keys for d in rows if d["state"] == "waiting")
@@ -141,53 +56,8 @@ def test_kill_nine_under_load(gan, sim, seed):
     sim.clear()
     settle(gan, sim)
     assert {d["state"] for d in gan.deliveries()} == {"delivered"}
-    flex = rules.lines(sim, acted=True)
-    serials = [s for e in sim.journal("movilitas") if e["acted"] for s in e["json"]["serials"]]
-    check_books(load, flex, serials)
-    check_store(gan)
-    check_order(load, flex)
-    check_duplicates(sim, kills)
-
-
-def check_books(load, flex, serials):
-    sent = {n for n, _, _, _ in flex} | {int(s[1:]) for s in serials}
-    assert set(load.acked) <= sent, f"lost: {sorted(set(load.acked) - sent)[:10]}"
-    invented = sent - set(load.acked) - load.doubt
-    assert not invented, f"invented: {sorted(invented)[:10]}"
-    assert len(serials) == len(set(serials)), "a held operation was done twice"
-
-
-def check_store(gan):
-    """Every lane can move or is on the attention list, every row belongs to another."""
-    assert gan.ctl("store check") == []
-
-
-def check_order(load, flex):
-    first = {}
-    for n, key, _, _ in flex:
-        row = first.setdefault(key, [])
-        if n not in row:
-            row.append(n)
-    for key, row in first.items():
-        assert row == sorted(row), f"order of {key}"
-
-
-def check_duplicates(sim, kills):
-    """The same ids, and a kill between the two."""
-    seen = {}
-    for entry in sim.journal("flex2b"):
-        if not entry["acted"]:
-            continue
-        for line in entry["json"]["repLines"]:
-            n = line["nodes"][0]["value"]
-            seen.setdefault(n, []).append((seconds(entry), line["apiuuid"]))
-    doubled = {n: rows for n, rows in seen.items() if len(rows) > 1}
-    for n, rows in doubled.items():
-        assert len({uuid for _, uuid in rows}) == 1, f"{n} was resent with another id"
-        for (first, _), (second, _) in zip(rows, rows[1:]):
-            assert any(first - 0.05 <= kill <= second for kill in kills), \
-                f"{n} was doubled without a kill"
-    assert len(doubled) <= len(kills) * 8
+    _, deeds = history.verify(gan, sim, load.account)
+    assert len(history.doubles(deeds)) <= KILLS * 8
 
 
 def test_kill_while_vendors_misbehave(gan, sim, seed):
@@ -199,15 +69,12 @@ def test_kill_while_vendors_misbehave(gan, sim, seed):
             before = len(load.acked)
             kit.wait_until(lambda: len(load.acked) > before + rng.randrange(10, 60), 20,
                            "events are accepted")
-            gan.kill()
+            with load.account.excused():
+                gan.kill()
             gan.start()
     sim.clear()
     settle(gan, sim)
-    flex = rules.lines(sim, acted=True)
-    serials = [s for e in sim.journal("movilitas") if e["acted"] for s in e["json"]["serials"]]
-    check_books(load, flex, serials)
-    check_store(gan)
-    check_order(load, flex)
+    history.verify(gan, sim, load.account)
 
 
 def test_no_worker_outlives_a_killed_daemon(gan):
@@ -239,11 +106,8 @@ def test_sigterm_under_load_answers_everybody(gan, sim):
     gan.start()
     settle(gan, sim)
     total = sum(gan.status()["events"].values())
-    assert len(load.acked) <= total <= len(load.acked) + len(load.doubt)
-    flex = rules.lines(sim, acted=True)
-    serials = [s for e in sim.journal("movilitas") if e["acted"] for s in e["json"]["serials"]]
-    check_books(load, flex, serials)
-    check_store(gan)
+    assert len(load.acked) <= total <= len(load.acked) + len(load.account.doubt)
+    history.verify(gan, sim, load.account)
     assert gan.attention() == []
 
 

@@ -31,7 +31,7 @@ $(BUILD)/config.mk: configure.ac config.mk.in
 	@command -v autoconf >/dev/null || { echo "autoconf not found: run contrib/install-deps" >&2; exit 1; }
 	autoconf
 	@mkdir -p $(BUILD)
-	cd $(BUILD) && CC='$(CC)' $(CURDIR)/configure --quiet
+	cd $(BUILD) && CC='$(CC)' $(CURDIR)/configure --quiet $(if $(FAILPOINTS),--enable-failpoints)
 	@touch $@
 
 # SANITIZE=1: AddressSanitizer and UBSan (no FORTIFY, which they replace).
@@ -54,7 +54,7 @@ endif
 ifdef WERROR
 MODE += -Werror
 endif
-CPPFLAGS = -D_GNU_SOURCE -Isrc -DGAN_VERSION='"$(VERSION)"'
+CPPFLAGS = -D_GNU_SOURCE -Isrc -DGAN_VERSION='"$(VERSION)"' $(LIB_CPPFLAGS)
 CFLAGS = -std=gnu17 -pipe $(MODE) $(WARN) $(LIB_CFLAGS)
 DEPFLAGS = -MMD -MP
 LIBS = $(LIB_LIBS) $(JQ_LIBS) -lpthread -lm
@@ -154,7 +154,9 @@ check-e2e: programs
 	GANTRY_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e $(PYTEST_ARGS)
 
 # Faults, attacks and load against the real daemon; skips, with a reason, what this machine cannot do.
+# Some of it needs a gantryd with failpoints (src/base/failpoint.h), in a build folder of its own.
 check-fault: programs
+	$(MAKE) BUILD=$(BUILD)-failpoints FAILPOINTS=1 $(BUILD)-failpoints/gantryd
 	GANTRY_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q -rs -p no:cacheprovider tests/fault $(PYTEST_ARGS)
 
 check-docs: programs

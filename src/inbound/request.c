@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/mem.h"
 #include "inbound/server_priv.h"
 
@@ -203,6 +204,7 @@ step_end(struct gan_request *r)
 
 	if (!r->answered && r->phase == GAN_PHASE_BODY) {
 		r->phase = GAN_PHASE_WAIT;
+		GAN_FAILPOINT("after-read");
 		r->wait_since_ms = gan_mono_ms();
 		if (r->too_large)
 			refuse(r, GAN_PROBLEM_TOO_LARGE, "The body is larger than allowed here.");

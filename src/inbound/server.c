@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -254,7 +255,8 @@ on_completed(
 
 	((struct gan_server *)arg)->calls++;
 	(void)mhd;
-	(void)how;
+	if (how == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+		GAN_FAILPOINT("after-answer");
 	if (r != NULL)
 		gan_request_end(r);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -235,6 +236,8 @@ on_response(void *arg, struct gan_response *resp)
 	struct gan_judged j = { 0 };
 	struct gan_verdict v;
 
+	if (resp->status != 0)
+		GAN_FAILPOINT("after-vendor-answer");
 	s->transfer = NULL;
 	gan_kind_of(s->c->kind)->judge(s->op, &asked, resp, &j);
 	v = gan_verdict_of(
@@ -428,6 +431,7 @@ gan_send_start(struct gan_conn *c, struct gan_claimed *row)
 {
 	struct gan_send *s = calloc(1, sizeof(*s));
 
+	GAN_FAILPOINT("after-claim");
 	/* Its lease runs out and it becomes `unknown`: honest, and there is no memory anyway. */
 	if (s == NULL) {
 		gan_log(GAN_LOG_ERR, &(struct gan_log_about){ .connector = c->name },

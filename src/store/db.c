@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "store/failfile.h"
 
 #define QUICK_CHECK_MAX (INT64_C(32) << 20) /* bytes; more would delay the start */
 #define BUSY_MS 2000                        /* a dying instance may still hold the lock */
@@ -412,6 +413,7 @@ connect_to(struct gan_db *db, const char *path, struct gan_err *err)
 		rc = healthy(db, err);
 	if (rc == GAN_OK)
 		rc = gan_db_migrate(db, err);
+	gan_failfile_watch(db->h);
 	(void)umask(mask);
 	return rc < 0 ? rc : prepare(db, err);
 }

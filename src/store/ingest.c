@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "store/store_priv.h"
 
 struct ingest_job {
@@ -182,6 +183,8 @@ ingest_done(struct gan_job *job)
 	struct ingest_job *j = (struct ingest_job *)job;
 	struct gan_store *s = j->store;
 
+	if (job->rc == GAN_OK)
+		GAN_FAILPOINT("after-commit");
 	if (j->cb != NULL)
 		j->cb(j->arg, job->rc, j->verdict, job->rc == GAN_OK ? j->event_id : 0);
 	if (job->rc == GAN_OK && j->to_map && s->on_events != NULL && !s->closing)

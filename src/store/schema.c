@@ -10,6 +10,7 @@
  */
 #include <stdio.h>
 
+#include "base/failpoint.h"
 #include "store/db.h"
 
 static const char version_1[] =
@@ -98,8 +99,11 @@ migrate_steps(struct gan_db *db, int64_t from)
 	char text[96];
 	int rc = GAN_OK;
 
-	for (size_t v = (size_t)from; rc == GAN_OK && v < GAN_COUNT(migrations); v++)
+	for (size_t v = (size_t)from; rc == GAN_OK && v < GAN_COUNT(migrations); v++) {
 		rc = gan_db_exec(db, migrations[v]);
+		if (rc == GAN_OK && GAN_FAILPOINT_FAILS("in-migration"))
+			rc = gan_err_set(&db->why, GAN_EIO, "failpoint");
+	}
 	if (rc < 0)
 		return rc;
 	(void)snprintf(text, sizeof(text), "PRAGMA application_id=%d; PRAGMA user_version=%d",

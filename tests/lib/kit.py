@@ -105,6 +105,7 @@ class Gateway:
         self.sim = sim
         self.own_folder = folder is None
         self.dir = folder or tempfile.mkdtemp(prefix="gan-")
+        self.gantryd = program("gantryd")
         self.proc = None
         self.public = self.admin = None
         self.socket = os.path.join(self.dir, "control.sock")
@@ -216,7 +217,7 @@ class Gateway:
 
         with open(self.log_path, "ab") as log:
             self.proc = subprocess.Popen(
-                [*wrap, program("gantryd"), "--config", self.path("gantry.yaml")],
+                [*wrap, self.gantryd, "--config", self.path("gantry.yaml")],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment,
                 cwd=self.dir, preexec_fn=before_exec,
                 pass_fds=() if listen is None else (3,))

@@ -27,7 +27,8 @@ class Load:
         """pause: seconds between two posts of a thread."""
         self.gan, self.keys, self.step, self.pause = gan, keys, threads, pause
         self.account = account or Account()
-        self.stopped = threading.Event()
+        self.stopped, self.gate = threading.Event(), threading.Event()
+        self.gate.set()
         self.threads = [threading.Thread(target=self.run, args=(i,)) for i in range(threads)]
 
     @property
@@ -62,6 +63,7 @@ class Load:
             n += self.step
             if self.pause:
                 self.stopped.wait(self.pause)
+            self.gate.wait()
 
     def one(self, n, thread):
         if thread % 2 == 0:
@@ -70,6 +72,13 @@ class Load:
         key = f"{thread}.{n // 40}"  # a key for every few: an unknown one holds few others
         return self.tell(n, key, lambda: self.waste(n, key))
 
+    def hold(self):
+        """No thread begins another post until go_on()."""
+        self.gate.clear()
+
+    def go_on(self):
+        self.gate.set()
+
     def __enter__(self):
         for t in self.threads:
             t.start()
@@ -77,6 +86,7 @@ class Load:
 
     def __exit__(self, *_):
         self.stopped.set()
+        self.gate.set()
         for t in self.threads:
             t.join()
 

@@ -23,10 +23,10 @@ CONFIG = {
 class Load:
     """Threads that post numbered events, each to keys of its own."""
 
-    def __init__(self, gan, threads=4, keys=2, account=None, pause=0.0):
-        """pause: seconds between two posts of a thread."""
+    def __init__(self, gan, threads=4, keys=2, account=None, pause=0.0, insist=False):
+        """pause: seconds between two posts of a thread; insist: repeat a post until it is told."""
         self.gan, self.keys, self.step, self.pause = gan, keys, threads, pause
-        self.account = account or Account()
+        self.account, self.insist = account or Account(), insist
         self.stopped, self.gate = threading.Event(), threading.Event()
         self.gate.set()
         self.threads = [threading.Thread(target=self.run, args=(i,)) for i in range(threads)]
@@ -36,7 +36,8 @@ class Load:
         return self.account.acked
 
     def webhook(self, n, key, **more):
-        return self.gan.send_webhook("lot_created", {"n": n, "key": key}, **more)
+        return self.gan.send_webhook("lot_created", {"n": n, "key": key},
+                                     webhook_uuid=f"load-{n}", **more)
 
     def waste(self, n, key):
         return self.gan.erp_post("waste", {"key": key, "gtin": rules.GTIN,
@@ -59,7 +60,9 @@ class Load:
     def run(self, thread):
         n = thread
         while not self.stopped.is_set():
-            self.one(n, thread)
+            told = self.one(n, thread)
+            while told is None and self.insist and not self.stopped.is_set():
+                told = self.one(n, thread)
             n += self.step
             if self.pause:
                 self.stopped.wait(self.pause)
@@ -84,11 +87,15 @@ class Load:
             t.start()
         return self
 
-    def __exit__(self, *_):
+    def stop(self):
+        """Let the posts that are under way end."""
         self.stopped.set()
         self.gate.set()
         for t in self.threads:
             t.join()
+
+    def __exit__(self, *_):
+        self.stop()
 
 
 def settle(gan, sim, deadline=120):

@@ -121,6 +121,11 @@ $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/rep
 	$(Q)$(CC) $(MODE) $(MODE_LD) -o $@ $< $(fuzz_main) $(lib) $(LIBS)
 .SECONDARY: $(fuzz_bin:%=%.o) $(BUILD)/tests/fuzz/replay.o
 
+# Preloads of the fault tests.
+$(BUILD)/tests/fault/%.so: tests/fault/%.c $(BUILD)/config.mk
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -std=gnu17 -O2 $(WARN) -fPIC -shared -o $@ $<
+
 -include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
 .PHONY: all programs deps check check-unit check-fuzz check-e2e check-fault check-docs check-asan fuzz fuzz-run lint \
@@ -155,7 +160,7 @@ check-e2e: programs
 
 # Faults, attacks and load against the real daemon; skips, with a reason, what this machine cannot do.
 # Some of it needs a gantryd with failpoints (src/base/failpoint.h), in a build folder of its own.
-check-fault: programs
+check-fault: programs $(BUILD)/tests/fault/slow_dns.so
 	$(MAKE) BUILD=$(BUILD)-failpoints FAILPOINTS=1 $(BUILD)-failpoints/gantryd
 	GANTRY_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q -rs -p no:cacheprovider tests/fault $(PYTEST_ARGS)
 

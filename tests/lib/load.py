@@ -26,7 +26,7 @@ class Load:
     def __init__(self, gan, threads=4, keys=2, account=None, pause=0.0, insist=False):
         """pause: seconds between two posts of a thread; insist: repeat a post until it is told."""
         self.gan, self.keys, self.step, self.pause = gan, keys, threads, pause
-        self.account, self.insist = account or Account(), insist
+        self.account, self.tries = account or Account(), 50 if insist else 1
         self.stopped, self.gate = threading.Event(), threading.Event()
         self.gate.set()
         self.threads = [threading.Thread(target=self.run, args=(i,)) for i in range(threads)]
@@ -60,9 +60,9 @@ class Load:
     def run(self, thread):
         n = thread
         while not self.stopped.is_set():
-            told = self.one(n, thread)
-            while told is None and self.insist and not self.stopped.is_set():
-                told = self.one(n, thread)
+            for _ in range(self.tries):
+                if self.one(n, thread) is not None:
+                    break
             n += self.step
             if self.pause:
                 self.stopped.wait(self.pause)

@@ -38,6 +38,22 @@ gan_mono_us(void)
 	return clock_us(CLOCK_MONOTONIC);
 }
 
+void
+gan_due_clock_init(struct gan_due_clock *c, int64_t floor_ms, int64_t mono_ms)
+{
+	*c = (struct gan_due_clock){ .due_ms = floor_ms, .mono_ms = mono_ms };
+}
+
+int64_t
+gan_due_clock_ms(struct gan_due_clock *c, int64_t wall_ms, int64_t mono_ms)
+{
+	c->due_ms += mono_ms - c->mono_ms;
+	c->mono_ms = mono_ms;
+	if (wall_ms > c->due_ms)
+		c->due_ms = wall_ms;
+	return c->due_ms;
+}
+
 char *
 gan_time_format(int64_t ms, char out[GAN_TIME_LEN])
 {

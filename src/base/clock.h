@@ -13,6 +13,20 @@ int64_t gan_wall_ms(void);
 int64_t gan_mono_ms(void); /* never jumps; only differences mean anything */
 int64_t gan_mono_us(void);
 
+/*
+ * The clock of due times: a wall clock that does not go back.  It follows the
+ * wall clock forward; where that jumps back, it goes on at the pace of the
+ * monotonic one.  So it is never behind the wall clock, and whatever was due in
+ * ten seconds still is.
+ */
+struct gan_due_clock {
+	int64_t due_ms, mono_ms;
+};
+
+/* floor_ms: where an earlier run of it was, or 0. */
+void gan_due_clock_init(struct gan_due_clock *c, int64_t floor_ms, int64_t mono_ms);
+int64_t gan_due_clock_ms(struct gan_due_clock *c, int64_t wall_ms, int64_t mono_ms);
+
 #define GAN_TIME_LEN 25 /* "2026-11-21T19:02:11.123Z" and its NUL */
 
 /* RFC 3339 in UTC with milliseconds, the one form in every public output. Returns out. */

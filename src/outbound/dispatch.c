@@ -144,11 +144,16 @@ on_claimed(void *arg, int rc, struct gan_claimed **rows, size_t n, int64_t next_
 static void
 claim(struct gan_conn *c, size_t slots)
 {
+	struct gan_claim_at at = { .wall_ms = gan_wall_ms(),
+		.due_ms = gan_outbound_due_ms(c->out),
+		.mono_ms = gan_mono_ms(),
+		.lease_ms = lease_ms(c),
+		.give_up_ms = c->c->deliver.retry.give_up_ms };
+
 	c->due = false;
 	c->next_due_ms = INT64_MAX;
 	c->asked = slots;
-	if (gan_store_claim(c->out->store, c->name, slots, gan_wall_ms(), lease_ms(c),
-		c->c->deliver.retry.give_up_ms, on_claimed, c) == GAN_OK) {
+	if (gan_store_claim(c->out->store, c->name, slots, &at, on_claimed, c) == GAN_OK) {
 		c->claiming = true;
 		c->out->claims++;
 		return;
@@ -176,7 +181,7 @@ must_wait(const struct gan_conn *c, int64_t mono)
 void
 gan_conn_pump(struct gan_conn *c)
 {
-	int64_t mono = gan_mono_ms(), now = gan_wall_ms(), until;
+	int64_t mono = gan_mono_ms(), now = gan_outbound_due_ms(c->out), until;
 	size_t slots;
 
 	if (c->out->closing)

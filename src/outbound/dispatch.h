@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include "base/clock.h"
 #include "outbound/breaker.h"
 #include "outbound/connector.h"
 #include "outbound/outbound.h"
@@ -71,6 +72,7 @@ struct gan_outbound {
 	struct gan_conn *conns;
 	struct gan_paused *paused; /* by people; names may be of no connector at present */
 	uv_timer_t drain_timer, settle_timer;
+	struct gan_due_clock clock; /* of next_ms; see gan_outbound_due_ms() */
 	int64_t settle_wait_ms;
 	unsigned claims; /* under way in the store, all connectors */
 	unsigned handles;
@@ -99,6 +101,9 @@ struct gan_send {
 	char reason[512];
 	char *response, *head, *body;
 };
+
+/* Now, by the clock of due times: all next_ms are meant by it. outbound.c */
+int64_t gan_outbound_due_ms(struct gan_outbound *out);
 
 /* dispatch.c */
 GAN_MUST_CHECK int gan_conn_new(

@@ -105,6 +105,12 @@ on_handle_closed(uv_handle_t *h)
 	gan_outbound_idle(out);
 }
 
+int64_t
+gan_outbound_due_ms(struct gan_outbound *out)
+{
+	return gan_due_clock_ms(&out->clock, gan_wall_ms(), gan_mono_ms());
+}
+
 int
 gan_outbound_open(uv_loop_t *loop, struct gan_config *conf, struct gan_store *store,
     struct gan_outbound **ret_out, struct gan_err *err)
@@ -117,6 +123,7 @@ gan_outbound_open(uv_loop_t *loop, struct gan_config *conf, struct gan_store *st
 	out->loop = loop;
 	out->store = store;
 	out->settle_wait_ms = 100;
+	gan_due_clock_init(&out->clock, gan_store_due_floor(store), gan_mono_ms());
 	rc = gan_transfers_open(loop, &out->transfers, err);
 	if (rc < 0) {
 		free(out);
@@ -258,7 +265,7 @@ gan_outbound_drain(struct gan_outbound *out, int64_t grace_ms, void (*cb)(void *
 			if (s->waits_token) {
 				gan_token_unwait(c->token, s);
 				s->waits_token = false;
-				gan_send_back(s, gan_wall_ms(), "the gateway stops");
+				gan_send_back(s, gan_outbound_due_ms(out), "the gateway stops");
 			}
 	}
 	uv_update_time(out->loop);

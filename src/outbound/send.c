@@ -31,6 +31,12 @@ say(const struct gan_send *s, enum gan_log_level level, const char *what)
 	    "%s attempt=%u %s", what, s->row->attempt, s->reason);
 }
 
+static int64_t
+due_in(struct gan_send *s, int64_t wait_ms)
+{
+	return gan_outbound_due_ms(s->conn->out) + wait_ms;
+}
+
 /* The probe of a half-open breaker ended without telling anything. */
 static void
 probe_void(struct gan_send *s)
@@ -97,7 +103,7 @@ retry_at(struct gan_send *s, int64_t started_ms, int64_t wait_ms)
 	char why[400], span[32];
 
 	s->settle.state = GAN_DLV_WAITING;
-	s->settle.next_ms = now + wait_ms;
+	s->settle.next_ms = due_in(s, wait_ms);
 	if (give_up <= 0 || now - first < give_up) {
 		s->conn->retried++;
 		say(s, GAN_LOG_INFO, "delivery will be tried again:");
@@ -136,7 +142,7 @@ when_refused(struct gan_send *s, enum gan_verdict_kind kind)
 	struct gan_conn *c = s->conn;
 
 	s->settle.state = GAN_DLV_WAITING;
-	s->settle.next_ms = gan_wall_ms();
+	s->settle.next_ms = due_in(s, 0);
 	s->settle.uncounted = true;
 	say(s, GAN_LOG_INFO, "delivery goes back uncounted:");
 	if (s->conf != c->conf) /* a newer configuration may already have cured it */
@@ -254,7 +260,7 @@ on_response(void *arg, struct gan_response *resp)
 	note_health(s, v.health);
 	if (resp->cancelled && resp->sent == GAN_NOT_SENT) {
 		s->settle.uncounted = true;
-		s->settle.next_ms = gan_wall_ms();
+		s->settle.next_ms = due_in(s, 0);
 	}
 	s->settle.reason = s->reason[0] != '\0' ? s->reason : NULL;
 	free(j.response);
@@ -302,10 +308,10 @@ on_token(void *arg, const struct gan_token_result *r)
 		break;
 	case GAN_EAUTH:
 		gan_conn_refuse(s->conn, r->text);
-		gan_send_back(s, gan_wall_ms(), r->text);
+		gan_send_back(s, due_in(s, 0), r->text);
 		break;
 	case GAN_EGONE:
-		gan_send_back(s, gan_wall_ms(), r->text);
+		gan_send_back(s, due_in(s, 0), r->text);
 		break;
 	default:
 		without_token(s, r);
@@ -318,7 +324,7 @@ static bool
 must_go_back(struct gan_send *s)
 {
 	struct gan_conn *c = s->conn;
-	int64_t mono = gan_mono_ms(), now = gan_wall_ms();
+	int64_t mono = gan_mono_ms(), now = due_in(s, 0);
 
 	if (c->out->draining)
 		gan_send_back(s, now, "the gateway stops");
@@ -358,7 +364,7 @@ transmit(struct gan_send *s, const char *token)
 	/* The body was checked: what cannot be built now is a setting or memory. */
 	if (rc != GAN_ENOMEM)
 		gan_conn_refuse(s->conn, err.msg);
-	gan_send_back(s, gan_wall_ms() + s->c->deliver.retry.first_ms, err.msg);
+	gan_send_back(s, due_in(s, s->c->deliver.retry.first_ms), err.msg);
 }
 
 /* fresh_token: one was fetched just now, so asking for another would go on for ever. */
@@ -392,7 +398,7 @@ go(struct gan_send *s, bool fresh_token)
 	if (gan_token_wait(c->token, on_token, s, &err) == GAN_OK)
 		return;
 	s->waits_token = false;
-	gan_send_back(s, gan_wall_ms() + s->c->deliver.retry.first_ms, err.msg);
+	gan_send_back(s, due_in(s, s->c->deliver.retry.first_ms), err.msg);
 }
 
 static bool
@@ -411,7 +417,7 @@ sound(struct gan_send *s)
 	}
 	rc = gan_connector_check(s->c, s->op, s->row->body, s->row->body_len, warning, &err);
 	if (rc == GAN_ENOMEM) {
-		gan_send_back(s, gan_wall_ms() + s->c->deliver.retry.first_ms, err.msg);
+		gan_send_back(s, due_in(s, s->c->deliver.retry.first_ms), err.msg);
 		return false;
 	}
 	if (rc < 0) {
@@ -453,7 +459,7 @@ gan_send_start(struct gan_conn *c, struct gan_claimed *row)
 		s->probe = true;
 	}
 	if (c->removed || c->kind == NULL) /* a reload came between */
-		gan_send_back(s, gan_wall_ms(), "the connector is no longer in the configuration");
+		gan_send_back(s, due_in(s, 0), "the connector is no longer in the configuration");
 	else if (sound(s))
 		go(s, false);
 }

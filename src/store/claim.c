@@ -12,13 +12,16 @@
 #include "store/store_priv.h"
 
 #define NPRIO 3
-#define RECHECK_MS 60000 /* the safety net of those who wait for an effect */
-#define SPARE 64         /* heads looked at beyond n that were not sent after all */
+#define RECHECK_MS 60000  /* the safety net of those who wait for an effect */
+#define DUE_AHEAD_MS 1000 /* less is how clocks are read, not a jump */
+#define DUE_KEEP_MS 1000
+#define SPARE 64 /* heads looked at beyond n that were not sent after all */
 
 struct claim_job {
 	struct gan_job job;
 	size_t n;
-	int64_t now_ms, lease_ms, give_up_ms, next_due_ms;
+	struct gan_claim_at at;
+	int64_t next_due_ms;
 	struct gan_claimed **rows;
 	size_t nrows, looked;
 	gan_claim_fn cb;
@@ -103,11 +106,11 @@ waited_too_long(const struct claim_job *j, struct gan_dlv *d, struct gan_buf *wh
 	int64_t since = d->first_sent_ms;
 
 	if (!d->held || since == 0)
-		d->first_sent_ms = since = j->now_ms;
-	if (j->give_up_ms <= 0 || j->now_ms - since < j->give_up_ms)
+		d->first_sent_ms = since = j->at.due_ms;
+	if (j->at.give_up_ms <= 0 || j->at.due_ms - since < j->at.give_up_ms)
 		return false;
 	gan_buf_printf(
-	    why, "; gave up after %s", gan_duration_format(j->give_up_ms, span, sizeof(span)));
+	    why, "; gave up after %s", gan_duration_format(j->at.give_up_ms, span, sizeof(span)));
 	return true;
 }
 
@@ -116,7 +119,7 @@ static int
 by_effect(
     struct gan_store *s, struct claim_job *j, struct gan_dlv *d, int verdict, struct gan_buf *said)
 {
-	int64_t now_ms = j->now_ms;
+	int64_t now_ms = j->at.wall_ms;
 	bool closes, over = verdict == GAN_EFFECT_AFTER && waited_too_long(j, d, said);
 	const char *why = said->data == NULL ? "" : said->data;
 	int rc;
@@ -138,7 +141,7 @@ by_effect(
 		break;
 	default:
 		d->held = true;
-		d->next_ms = now_ms + RECHECK_MS;
+		d->next_ms = j->at.due_ms + RECHECK_MS;
 		rc = gan_dlv_move(s, d, GAN_DLV_WAITING, why, NULL, now_ms);
 		closes = false;
 		break;
@@ -161,7 +164,7 @@ send_it(struct gan_store *s, struct claim_job *j, struct gan_dlv *d, char **body
 	rc = gan_run(s->db, GAN_SQL_DLV_SENDING, GAN_I(id), GAN_I0(d->first_sent_ms));
 	if (rc == GAN_OK)
 		rc = gan_run(s->db, GAN_SQL_LANE_LEASE, GAN_I(lane), GAN_T("gantryd"),
-		    GAN_I(j->now_ms + j->lease_ms));
+		    GAN_I(j->at.mono_ms + j->at.lease_ms));
 	s->txn.deliveries[GAN_DLV_WAITING]--;
 	s->txn.deliveries[GAN_DLV_SENDING]++;
 	return rc;
@@ -202,12 +205,12 @@ claim_head(struct gan_store *s, struct claim_job *j, int64_t head)
 
 	if (rc < 0)
 		return rc;
-	if (d.valid_until_ms != 0 && j->now_ms > d.valid_until_ms)
-		return expire(s, &d, j->now_ms);
+	if (d.valid_until_ms != 0 && j->at.wall_ms > d.valid_until_ms)
+		return expire(s, &d, j->at.wall_ms);
 	rc = payload_read(s, head, &body, &len, &after, &after_len);
 	list = (struct gan_bytes){ after, after_len };
 	if (rc == GAN_OK && (d.effect != NULL || after_len > 0))
-		rc = gan_effect_ask(s, &d, body, len, &list, j->now_ms, &why);
+		rc = gan_effect_ask(s, &d, body, len, &list, j->at.wall_ms, &why);
 	if (rc < 0)
 		return rc;
 	if (d.held && rc != GAN_EFFECT_WAIT && rc != GAN_EFFECT_AFTER) {
@@ -238,8 +241,8 @@ claim_prio(struct gan_store *s, struct claim_job *j, int prio, bool *ret_more)
 	*ret_more = false;
 	if (room == 0 || j->looked >= j->n + SPARE)
 		return GAN_OK;
-	st = gan_bind(s->db, GAN_SQL_LANE_DUE, GAN_T(j->connector), GAN_I(prio), GAN_I(j->now_ms),
-	    GAN_I(room));
+	st = gan_bind(s->db, GAN_SQL_LANE_DUE, GAN_T(j->connector), GAN_I(prio),
+	    GAN_I(j->at.due_ms), GAN_I(room));
 	while (found < room && (rc = gan_db_step(s->db, st)) > 0)
 		heads[found++] = sqlite3_column_int64(st, 1);
 	gan_db_rewind(&st);
@@ -258,7 +261,7 @@ claim_late(struct gan_store *s, struct claim_job *j)
 	size_t n = 0;
 	int rc;
 	sqlite3_stmt *st =
-	    gan_bind(s->db, GAN_SQL_LANE_LATE, GAN_T(j->connector), GAN_I(j->now_ms));
+	    gan_bind(s->db, GAN_SQL_LANE_LATE, GAN_T(j->connector), GAN_I(j->at.mono_ms));
 
 	while (n < GAN_COUNT(heads) && (rc = gan_db_step(s->db, st)) != 0) {
 		if (rc < 0) {
@@ -270,7 +273,8 @@ claim_late(struct gan_store *s, struct claim_job *j)
 	gan_db_rewind(&st);
 	for (size_t i = 0; i < n; i++) {
 		rc = gan_lease_lost(s, heads[i],
-		    "no result was recorded before the lease of this attempt ran out", j->now_ms);
+		    "no result was recorded before the lease of this attempt ran out",
+		    j->at.wall_ms);
 		if (rc < 0)
 			return rc;
 	}
@@ -291,10 +295,26 @@ soonest(struct gan_store *s, struct claim_job *j)
 		    &at);
 		if (rc < 0 && rc != GAN_ENOENT)
 			return rc;
+		if (rc == GAN_OK && p == NPRIO) /* a lease */
+			at = j->at.due_ms + (at - j->at.mono_ms);
 		if (rc == GAN_OK && at < j->next_due_ms)
 			j->next_due_ms = at;
 	}
 	return GAN_OK;
+}
+
+/*
+ * The wall clock went back: a start from now on must know by which clock the
+ * waiting ones are due.  Else it knows from the wall clock.
+ */
+static int
+keep_due(struct gan_store *s, const struct gan_claim_at *at)
+{
+	s->due_ahead_ms = at->due_ms - at->wall_ms > DUE_AHEAD_MS ? at->due_ms - at->wall_ms : 0;
+	if (s->due_ahead_ms == 0 || at->due_ms - s->due_kept_ms < DUE_KEEP_MS)
+		return GAN_OK;
+	s->due_kept_ms = at->due_ms;
+	return gan_mark_set(s, "due", at->due_ms);
 }
 
 static int
@@ -306,7 +326,9 @@ claim_run(struct gan_store *s, struct gan_job *job)
 
 	job->rc = GAN_OK;
 	claim_forget(j);
-	rc = claim_late(s, j);
+	rc = keep_due(s, &j->at);
+	if (rc == GAN_OK)
+		rc = claim_late(s, j);
 	for (int prio = 0; rc == GAN_OK && prio < NPRIO; prio++) {
 		do {
 			rc = claim_prio(s, j, prio, &more);
@@ -344,8 +366,8 @@ static const struct gan_job_ops claim_ops = { GAN_JOB_CLAIM, claim_run, claim_do
 	NULL };
 
 int
-gan_store_claim(struct gan_store *s, const char *connector, size_t n, int64_t now_ms,
-    int64_t lease_ms, int64_t give_up_ms, gan_claim_fn cb, void *arg)
+gan_store_claim(struct gan_store *s, const char *connector, size_t n, const struct gan_claim_at *at,
+    gan_claim_fn cb, void *arg)
 {
 	size_t len = strlen(connector) + 1;
 	struct claim_job *j = gan_store_job_new(sizeof(*j) + len, &claim_ops);
@@ -357,9 +379,7 @@ gan_store_claim(struct gan_store *s, const char *connector, size_t n, int64_t no
 	job = &j->job;
 	memcpy(j->connector, connector, len);
 	j->n = n > 256 ? 256 : n;
-	j->now_ms = now_ms;
-	j->lease_ms = lease_ms;
-	j->give_up_ms = give_up_ms;
+	j->at = *at;
 	j->cb = cb;
 	j->arg = arg;
 	j->rows = calloc(j->n + 1, sizeof(struct gan_claimed *));

@@ -117,6 +117,8 @@ gan_counters_load(struct gan_store *s)
 		rc = topics_load(s);
 	if (rc == GAN_OK)
 		rc = last_ids_load(s);
+	if (rc == GAN_OK)
+		rc = gan_mark_get(s, "due", &s->due_kept_ms);
 	return rc < 0 ? rc : floors_load(s);
 }
 

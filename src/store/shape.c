@@ -226,7 +226,7 @@ gan_shape_delivery(
 	gan_json_str(b, "effect", gan_col_text(row, 6));
 	gan_json_str(b, "state", gan_delivery_state_name(state));
 	json_int(b, "attempts", sqlite3_column_int64(row, 8));
-	gan_json_time(b, "next_at", state == GAN_DLV_WAITING ? next : 0);
+	gan_json_time(b, "next_at", state == GAN_DLV_WAITING ? next - s->due_ahead_ms : 0);
 	json_last(b, row);
 	rc = json_stored(s, b, "response", GAN_SQL_RESPONSE_GET, id);
 	if (rc == GAN_OK && bodies)
@@ -496,6 +496,7 @@ gan_shape_lane(struct gan_store *s, sqlite3_stmt *row, struct gan_buf *b)
 	    gan_bind(s->db, GAN_SQL_DLV_SHOW, GAN_I(sqlite3_column_int64(row, 4)));
 	bool leased = sqlite3_column_type(row, 6) != SQLITE_NULL;
 	bool blocked = sqlite3_column_type(row, 7) != SQLITE_NULL;
+	int64_t next = sqlite3_column_int64(row, 5);
 	int rc = gan_db_step(s->db, head);
 
 	if (rc <= 0)
@@ -508,7 +509,7 @@ gan_shape_lane(struct gan_store *s, sqlite3_stmt *row, struct gan_buf *b)
 	gan_json_str(b, "state", leased ? "sending" : blocked ? "blocked" : "waiting");
 	gan_json_str(b, "head_state", gan_delivery_state_name(sqlite3_column_int(head, 7)));
 	gan_json_time(b, "blocked_since", sqlite3_column_int64(row, 7));
-	gan_json_time(b, "next_at", sqlite3_column_int64(row, 5));
+	gan_json_time(b, "next_at", next == 0 ? 0 : next - s->due_ahead_ms);
 	gan_json_str(b, "reason", gan_col_text(head, gan_col_text(head, 13) != NULL ? 13 : 11));
 	gan_buf_putc(b, '}');
 	return GAN_OK;

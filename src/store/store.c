@@ -213,6 +213,16 @@ gan_store_counts(struct gan_store *s, struct gan_store_counts *ret_counts)
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
+int64_t
+gan_store_due_floor(const struct gan_store *s)
+{
+	/* The clock may have gone back while nobody looked: ids tell how far it had come. */
+	int64_t last = s->last_delivery > s->last_attempt ? s->last_delivery : s->last_attempt;
+	int64_t seen_ms = last == 0 ? 0 : gan_id_time_ms(last);
+
+	return seen_ms > s->due_kept_ms ? seen_ms : s->due_kept_ms;
+}
+
 void
 gan_store_tune(struct gan_store *s, const struct gan_store_options *opt)
 {

@@ -249,13 +249,22 @@ void gan_store_on_due(struct gan_store *s, void (*fn)(void *arg, const char *con
  * with an equal body becomes `delivered` without a call; one whose effect is
  * someone else's waits; a lane whose lease ran out unsettled is `unknown`.
  * next_due_ms: when to ask again if nothing else happens (INT64_MAX: not by
- * itself).  Array and rows are the callback's.  give_up_ms: a head that waits
- * for longer than this for its `after` becomes `dead`; 0: it waits for ever.
+ * itself; by the clock of due times).  Array and rows are the callback's.
  */
+struct gan_claim_at {
+	int64_t wall_ms;
+	int64_t due_ms;  /* by which next_ms of deliveries and next_due_ms are meant */
+	int64_t mono_ms; /* by which leases end: they do not outlive the process */
+	int64_t lease_ms;
+	int64_t give_up_ms; /* a head that waits longer for its `after` is dead; 0: it waits on */
+};
 typedef void (*gan_claim_fn)(
     void *arg, int rc, struct gan_claimed **rows, size_t n, int64_t next_due_ms);
 GAN_MUST_CHECK int gan_store_claim(struct gan_store *s, const char *connector, size_t n,
-    int64_t now_ms, int64_t lease_ms, int64_t give_up_ms, gan_claim_fn cb, void *arg);
+    const struct gan_claim_at *at, gan_claim_fn cb, void *arg);
+
+/* Where the clock of due times was when this store was used last; ask right after open. */
+int64_t gan_store_due_floor(const struct gan_store *s);
 
 /* One try, as it is kept: the request with secrets masked, the answer as received. */
 struct gan_attempt {

@@ -132,6 +132,8 @@ struct gan_store {
 	bool topics_changed;
 	struct gan_window *window;
 	int64_t last_event, last_delivery, last_attempt, last_quarantine, last_audit, last_log;
+	int64_t due_ahead_ms;  /* of the wall clock, after that went back; see clock.h */
+	int64_t due_kept_ms;   /* the mark "due" */
 	int64_t map_cursor;    /* everything up to here is mapped */
 	int64_t last_received; /* the newest event that has to be mapped */
 	int64_t quarantine_bytes;

@@ -130,14 +130,14 @@ claimed_from(size_t i)
 }
 
 int
-gan_store_claim(struct gan_store *s, const char *connector, size_t n, int64_t now_ms,
-    int64_t lease_ms, int64_t give_up_ms, gan_claim_fn cb, void *arg)
+gan_store_claim(struct gan_store *s, const char *connector, size_t n, const struct gan_claim_at *at,
+    gan_claim_fn cb, void *arg)
 {
 	struct job *j = job_new(arg);
 
 	(void)s;
-	ck_assert_int_gt(give_up_ms, 0);
-	ck_assert_int_gt(lease_ms, 60000);
+	ck_assert_int_gt(at->give_up_ms, 0);
+	ck_assert_int_gt(at->lease_ms, 60000);
 	j->claim = true;
 	j->claim_cb = cb;
 	j->rows = calloc(n, sizeof(*j->rows));
@@ -146,13 +146,20 @@ gan_store_claim(struct gan_store *s, const char *connector, size_t n, int64_t no
 		if (rows[i].state != GAN_DLV_WAITING || !is_head(i) ||
 		    strcmp(rows[i].connector, connector) != 0)
 			continue;
-		if (rows[i].next_ms > now_ms || j->n == n)
+		if (rows[i].next_ms > at->due_ms || j->n == n)
 			j->next_due_ms =
 			    rows[i].next_ms < j->next_due_ms ? rows[i].next_ms : j->next_due_ms;
 		else
 			j->rows[j->n++] = claimed_from(i);
 	}
 	return GAN_OK;
+}
+
+int64_t
+gan_store_due_floor(const struct gan_store *s)
+{
+	(void)s;
+	return 0;
 }
 
 static inline void

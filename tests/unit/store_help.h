@@ -235,7 +235,9 @@ claim(size_t n, int64_t now_ms)
 	struct got g = { .done = false };
 
 	ck_assert_int_eq(
-	    gan_store_claim(st, "c", n, now_ms, 60000, give_up_ms, got_claim, &g), GAN_OK);
+	    gan_store_claim(st, "c", n,
+		&(struct gan_claim_at){ now_ms, now_ms, now_ms, 60000, give_up_ms }, got_claim, &g),
+	    GAN_OK);
 	wait_for(&g.done);
 	ck_assert_int_eq(g.rc, GAN_OK);
 	return g;

@@ -159,6 +159,26 @@ START_TEST(printable_replaces_controls_and_cuts)
 }
 END_TEST
 
+START_TEST(the_clock_of_due_times_does_not_go_back)
+{
+	struct gan_due_clock c;
+
+	gan_due_clock_init(&c, 0, 50);
+	ck_assert_int_eq(gan_due_clock_ms(&c, 1000, 60), 1000);
+	ck_assert_int_eq(gan_due_clock_ms(&c, 1010, 70), 1010);
+	ck_assert_int_eq(gan_due_clock_ms(&c, 9000, 80), 9000); /* forward: it follows */
+	ck_assert_int_eq(gan_due_clock_ms(&c, 1020, 90), 9010); /* back: it goes on */
+	ck_assert_int_eq(gan_due_clock_ms(&c, 500, 100), 9020);
+	ck_assert_int_eq(gan_due_clock_ms(&c, 9030, 105), 9030); /* caught up */
+
+	/* Another run begins where the last one was, not behind it. */
+	gan_due_clock_init(&c, 9030, 7);
+	ck_assert_int_eq(gan_due_clock_ms(&c, 600, 9), 9032);
+	gan_due_clock_init(&c, 9030, 7);
+	ck_assert_int_eq(gan_due_clock_ms(&c, 9500, 9), 9500);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -167,6 +187,7 @@ main(void)
 
 	tcase_add_test(tc, units_are_exact);
 	tcase_add_test(tc, ids_grow_and_read_back);
+	tcase_add_test(tc, the_clock_of_due_times_does_not_go_back);
 	tcase_add_test(tc, uuid5_is_the_rfc_one);
 	tcase_add_test(tc, base64_is_strict);
 	tcase_add_test(tc, hmac_refuses_an_empty_key);

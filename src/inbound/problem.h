@@ -34,8 +34,8 @@
 	X(CONFLICT, 422, "key-reused", "The Idempotency-Key was used for another body")            \
 	X(HEADERS, 431, "headers-too-large", "There are too many headers")                         \
 	X(INTERNAL, 500, "internal", "Something went wrong here")                                  \
-	X(NOT_BUILT, 501, "not-built", "This part of Gantry is not built yet")                     \
 	X(TRANSFER, 501, "transfer-encoding", "The Transfer-Encoding is not supported")            \
+	X(NOT_BUILT, 501, "not-built", "This part of Gantry is not built yet")                     \
 	X(UNAVAILABLE, 503, "unavailable", "The event could not be stored")                        \
 	X(NOT_READY, 503, "not-ready", "Gantry is not ready")                                      \
 	X(DRAINING, 503, "shutting-down", "Gantry is shutting down")
@@ -49,7 +49,7 @@ enum gan_problem {
 
 int gan_problem_status(enum gan_problem p);
 
-/* The problem whose row has this status; INTERNAL when none has. */
+/* The first problem whose row has this status; INTERNAL when none has. */
 enum gan_problem gan_problem_of_status(int status);
 
 /* The whole document. */

@@ -10,11 +10,14 @@
  */
 #include "inbound/request.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <microhttpd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/failpoint.h"
@@ -122,6 +125,7 @@ static int
 queue(struct gan_request *r)
 {
 	r->phase = GAN_PHASE_ANSWER;
+	r->queued_ms = gan_mono_ms();
 	if (r->response == NULL)
 		return MHD_NO; /* no memory for an answer: only closing is left */
 	return (int)MHD_queue_response(r->mhd, (unsigned)r->status, r->response);
@@ -160,6 +164,9 @@ step_head(struct gan_request *r, const char *method, const char *version)
 		*query = '\0';
 		r->query = query + 1;
 	}
+	/* Libmicrohttpd lets lines of chunks end in a bare LF: nothing may follow them. */
+	if (f.chunked)
+		r->keep_alive = false;
 	r->body.max = (size_t)r->max_body;
 	r->continues = gan_request_header(r, "expect") != NULL;
 	if (s->opt.on_head != NULL)
@@ -265,6 +272,7 @@ gan_request_answer(struct gan_request *r, const struct gan_answer *a)
 	}
 	r->response = m;
 	r->status = a->status;
+	r->answer_len = a->len;
 	if (r->suspended) {
 		r->suspended = false;
 		r->waited_ms = gan_mono_ms() - r->wait_since_ms;
@@ -329,6 +337,45 @@ gan_request_problem_with(struct gan_request *r, enum gan_problem p, const char *
 	first = answer_problem(r, p, &extra, fmt, ap);
 	va_end(ap);
 	return first;
+}
+
+bool
+gan_request_length_is_wrong(const struct gan_request *r, enum gan_problem *ret_p)
+{
+	const char *v = r->phase != GAN_PHASE_HEAD
+			    ? NULL
+			    : MHD_lookup_connection_value(
+				  r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	unsigned long long n;
+	size_t digits;
+
+	if (v == NULL)
+		return false;
+	digits = strspn(v, "0123456789");
+	if (digits == 0 || v[digits] != '\0') {
+		*ret_p = GAN_PROBLEM_FRAMING;
+		return true;
+	}
+	*ret_p = GAN_PROBLEM_TOO_LARGE;
+	errno = 0;
+	n = strtoull(v, NULL, 10);
+	return n == ULLONG_MAX && errno == ERANGE;
+}
+
+void
+gan_request_tell(const struct gan_request *r, enum gan_problem p, const char *detail)
+{
+	struct gan_buf doc GAN_AUTO(gan_buf_fini) = { 0 }, all GAN_AUTO(gan_buf_fini) = { 0 };
+	unsigned status = (unsigned)gan_problem_status(p);
+
+	gan_problem_write(&doc, p, detail);
+	gan_buf_printf(&all,
+	    "HTTP/1.1 %u %s\r\nContent-Type: " GAN_PROBLEM_TYPE
+	    "\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
+	    status, MHD_get_reason_phrase_for(status), doc.len);
+	gan_buf_put(&all, doc.data, doc.len);
+	if (!doc.failed && !all.failed)
+		(void)send(r->conn->fd, all.data, all.len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 const char *

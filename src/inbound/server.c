@@ -10,7 +10,6 @@
 #include "inbound/server.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +25,7 @@
 
 enum {
 	ROUNDS_MAX = 8, /* MHD accepts ten connections a turn; the rest wakes the loop again */
+	CROWDED_BEAT_MS = 50,
 	IDLE_TIMEOUT_S = 10,
 	CONNECTION_MEMORY = 16 * 1024, /* cleared by MHD for every request */
 	MEMORY_STEP = 4 * 1024,
@@ -154,12 +154,15 @@ static void
 on_beat(uv_timer_t *t)
 {
 	struct gan_server *s = t->data;
+	uint64_t next = gan_server_sweep(s) ? CROWDED_BEAT_MS : (uint64_t)s->opt.beat_ms;
 
-	gan_server_sweep(s);
 	pump(s);
-	if (s->drained || (gan_server_connections(s) == 0 && !s->draining))
+	if (s->drained || (gan_server_connections(s) == 0 && !s->draining)) {
 		(void)uv_timer_stop(&s->beat);
-	else if (s->draining)
+		return;
+	}
+	(void)uv_timer_start(&s->beat, on_beat, next, next);
+	if (s->draining)
 		gan_server_schedule(s);
 }
 
@@ -282,6 +285,9 @@ on_log(void *arg, const char *fmt, va_list ap)
 		s->starved = true;
 		return;
 	}
+	/* It sends the head of this refusal twice: be faster. */
+	if (strstr(fmt, "Content-Length' header") != NULL)
+		gan_server_refuse_lengths(s);
 	if (gan_log_level_get() < GAN_LOG_DEBUG || !gan_log_due(&s->logged_ms, LOG_PERIOD_MS))
 		return;
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
@@ -367,7 +373,6 @@ gan_server_open(uv_loop_t *loop, const struct gan_server_options *opt,
 	s->loop = loop;
 	s->opt = *opt;
 	s->listen_fd = opt->listen_fd;
-	s->reserve_fd = -1;
 	s->conns.next = s->conns.prev = &s->conns;
 	set_defaults(&s->opt);
 	init_handles(s);
@@ -380,7 +385,6 @@ gan_server_open(uv_loop_t *loop, const struct gan_server_options *opt,
 			       : gan_listen_open(opt->host, opt->port, &s->listen_fd, err);
 	if (rc < 0)
 		return gan_err_wrap(err, rc, "%s listener", s->name);
-	s->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	rc = start_daemon(s, err);
 	if (rc < 0)
 		return rc;
@@ -480,8 +484,6 @@ gan_server_close(struct gan_server **sp)
 	if (s->nhandles > 5)
 		(void)uv_poll_stop(&s->poll);
 	stop_daemon(s);
-	if (s->reserve_fd >= 0)
-		(void)close(s->reserve_fd);
 	if (s->nhandles > 5)
 		uv_close((uv_handle_t *)&s->poll, on_closed);
 	uv_close((uv_handle_t *)&s->timer, on_closed);

@@ -6,20 +6,23 @@
  * keeps a connection for ever.  Ours end it by shutdown(), which the epoll set
  * reports at once.
  */
-#include <fcntl.h>
-#include <string.h>
+#include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "inbound/server_priv.h"
 
 enum {
-	PAUSE_MS = 100,
-	CROWDED_MS = 500,     /* when no slot is left, a client that says nothing has so long */
+	PAUSE_MS = 50,
+	CROWD_MS = 1000,      /* so long we make room after descriptors ran out */
 	DRAIN_IDLE_MS = 1000, /* a new connection may still speak for so long in a drain */
 	LOG_PERIOD_MS = 10000,
+
+	/* What a client has when no slot is left and others wait for one. */
+	SILENT_MS = 150, /* a new one, to say what it wants */
+	SLOW_MS = 500,   /* a kept one to ask again; every one to send a body, to read an answer */
+	SLOW_RATE = 4,   /* and 1 ms more for so many bytes */
 };
 
 static void
@@ -31,16 +34,11 @@ cut(struct gan_conn *c)
 	(void)shutdown(c->fd, SHUT_RDWR);
 }
 
-/*
- * A client that was too slow is told so when that is possible: libmicrohttpd
- * cannot answer before the body is complete, but neither has it written
- * anything, so the socket is ours.
+/* Libmicrohttpd cannot answer before the request is complete: told past it when that is possible.
  */
 static void
 time_out(struct gan_conn *c)
 {
-	static const char told[] = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n"
-				   "Content-Length: 0\r\n\r\n";
 	struct gan_request *r = c->request;
 
 	if (c->cut)
@@ -49,8 +47,25 @@ time_out(struct gan_conn *c)
 	if (r != NULL || !c->used)
 		c->server->stats.timed_out++;
 	if (r != NULL && r->phase < GAN_PHASE_WAIT)
-		(void)send(c->fd, told, sizeof(told) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+		gan_request_tell(
+		    r, GAN_PROBLEM_TIMEOUT, "The request did not arrive in time. Send it again.");
 	cut(c);
+}
+
+void
+gan_server_refuse_lengths(struct gan_server *s)
+{
+	enum gan_problem p;
+
+	for (struct gan_conn *c = s->conns.next; c != &s->conns; c = c->next) {
+		if (c->cut || c->request == NULL || !gan_request_length_is_wrong(c->request, &p))
+			continue;
+		s->stats.refused++;
+		gan_request_tell(c->request, p,
+		    p == GAN_PROBLEM_FRAMING ? "Content-Length is not one plain number."
+					     : "The body is larger than allowed here.");
+		cut(c);
+	}
 }
 
 static void
@@ -68,21 +83,49 @@ sweep_waiting(struct gan_conn *c, int64_t now, bool drain_over)
 	}
 }
 
-/* Silent connections must not keep out those who have something to say. */
-static int64_t
-head_limit(const struct gan_server *s)
+/* Those who say nothing, or say it slowly, must not keep out those who have something to say. */
+static bool
+others_wait(const struct gan_server *s, int64_t now)
 {
-	if (s->opt.head_ms > CROWDED_MS && gan_server_connections(s) >= s->opt.max_connections)
-		return CROWDED_MS;
-	return s->opt.head_ms;
+	struct pollfd p = { .fd = s->listen_fd, .events = POLLIN };
+
+	if (now >= s->crowded_until_ms && gan_server_connections(s) < s->opt.max_connections)
+		return false;
+	return p.fd >= 0 && poll(&p, 1, 0) > 0;
+}
+
+static int64_t
+min(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* When the patience with the client of a connection that is not suspended ends. */
+static int64_t
+deadline(const struct gan_conn *c, bool crowded)
+{
+	const struct gan_server_options *o = &c->server->opt;
+	const struct gan_request *r = c->request;
+	int64_t total = c->since_ms + o->total_ms + (r == NULL ? 0 : r->waited_ms);
+	int64_t from = c->since_ms, limit = o->head_ms;
+	int64_t crowd = c->used ? SLOW_MS : SILENT_MS;
+
+	if (r != NULL && r->phase == GAN_PHASE_BODY) {
+		from = r->head_done_ms;
+		limit = o->body_ms;
+		crowd = SLOW_MS + (int64_t)((r->body.len + r->dropped) / SLOW_RATE);
+	} else if (r != NULL && r->phase == GAN_PHASE_ANSWER) {
+		from = r->queued_ms;
+		limit = o->total_ms;
+		crowd = SLOW_MS + (int64_t)(r->answer_len / SLOW_RATE);
+	}
+	return min(total, from + (crowded ? min(limit, crowd) : limit));
 }
 
 static void
-sweep_conn(struct gan_conn *c, int64_t now, int64_t head_ms, bool drain_over)
+sweep_conn(struct gan_conn *c, int64_t now, bool crowded, bool drain_over)
 {
-	const struct gan_server_options *o = &c->server->opt;
 	struct gan_request *r = c->request;
-	int64_t waited = r == NULL ? 0 : r->waited_ms;
 
 	if (r != NULL && r->suspended) {
 		sweep_waiting(c, now, drain_over);
@@ -92,23 +135,20 @@ sweep_conn(struct gan_conn *c, int64_t now, int64_t head_ms, bool drain_over)
 		cut(c);
 	if (r == NULL && c->server->draining && (c->used || now - c->since_ms > DRAIN_IDLE_MS))
 		cut(c);
-	if ((r == NULL || r->phase == GAN_PHASE_HEAD) && now - c->since_ms > head_ms)
-		time_out(c);
-	else if (r != NULL && r->phase == GAN_PHASE_BODY && now - r->head_done_ms > o->body_ms)
-		time_out(c);
-	else if (now - c->since_ms - waited > o->total_ms)
+	if (now > deadline(c, crowded))
 		time_out(c);
 }
 
-void
+bool
 gan_server_sweep(struct gan_server *s)
 {
 	int64_t now = gan_mono_ms();
-	int64_t head_ms = head_limit(s);
+	bool crowded = others_wait(s, now);
 	bool drain_over = s->draining && now > s->drain_cut_ms;
 
 	for (struct gan_conn *c = s->conns.next; c != &s->conns; c = c->next)
-		sweep_conn(c, now, head_ms, drain_over);
+		sweep_conn(c, now, crowded, drain_over);
+	return crowded;
 }
 
 bool
@@ -131,29 +171,21 @@ on_pause_over(uv_timer_t *t)
 
 /*
  * accept() fails while the queue stays readable, which would be a busy loop:
- * give up the spare descriptor to take one client and turn it away, then look
- * away for a moment.
+ * look away for a moment.  Who waits in the queue is not turned away, since a
+ * webhook would not come again: those that hold a descriptor for nothing go.
  */
 void
 gan_server_shed(struct gan_server *s)
 {
 	s->starved = false;
 	s->stats.starved++;
+	s->crowded_until_ms = gan_mono_ms() + CROWD_MS;
 	if (gan_log_due(&s->starved_logged_ms, LOG_PERIOD_MS))
 		gan_log(GAN_LOG_WARNING, NULL,
 		    "%s listener: no file descriptor left for a new connection (%u open); raise "
 		    "LimitNOFILE or lower max_connections",
 		    s->name, gan_server_connections(s));
-	if (s->reserve_fd >= 0 && s->listen_fd >= 0) {
-		int fd;
-
-		(void)close(s->reserve_fd);
-		fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC);
-		if (fd >= 0)
-			(void)close(fd);
-	}
-	if (s->listen_fd >= 0)
-		s->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	(void)gan_server_sweep(s);
 	s->paused = true;
 	(void)uv_poll_stop(&s->poll);
 	(void)uv_timer_start(&s->pause, on_pause_over, PAUSE_MS, 0);

@@ -48,7 +48,8 @@ struct gan_request {
 	struct gan_buf body;
 	uint64_t dropped; /* bytes of the body that were thrown away */
 	bool too_large, no_room, suspended, answered;
-	int64_t head_done_ms, wait_since_ms, waited_ms;
+	int64_t head_done_ms, wait_since_ms, waited_ms, queued_ms;
+	size_t answer_len;
 	struct MHD_Response *response;
 	int status;
 	void *user;
@@ -60,8 +61,7 @@ struct gan_server {
 	struct gan_server_options opt; /* host is a copy, name too */
 	char *name;
 	struct MHD_Daemon *daemon;
-	int listen_fd;  /* also MHD's, until quiesced; then -1 */
-	int reserve_fd; /* given up to turn a client away when no other is left */
+	int listen_fd; /* also MHD's, until quiesced; then -1 */
 	uv_poll_t poll;
 	uv_timer_t timer; /* when MHD wants to run */
 	uv_timer_t beat;
@@ -79,6 +79,7 @@ struct gan_server {
 	void (*drain_cb)(void *arg);
 	void *drain_arg;
 	int64_t logged_ms, starved_logged_ms;
+	int64_t crowded_until_ms; /* lately no descriptor was left */
 	struct gan_server_stats stats;
 };
 
@@ -94,8 +95,9 @@ void gan_server_watch(struct gan_server *s);    /* MHD's descriptor, from now on
 unsigned gan_server_connections(const struct gan_server *s);
 
 /* server_limits.c */
-void gan_server_sweep(struct gan_server *s); /* deadlines, at each beat */
+bool gan_server_sweep(struct gan_server *s); /* deadlines, at each beat; true: more beats wanted */
 void gan_server_shed(struct gan_server *s);  /* out of file descriptors */
+void gan_server_refuse_lengths(struct gan_server *s); /* heads with a Content-Length that is none */
 bool gan_server_drain_done(struct gan_server *s);
 
 /* request.c; the void * types are those of microhttpd.h */
@@ -103,3 +105,9 @@ void *gan_request_begin(struct gan_conn *conn, const char *uri, struct MHD_Conne
 int gan_request_step(
     struct gan_request *r, const char *method, const char *version, const char *data, size_t *size);
 void gan_request_end(struct gan_request *r);
+
+/* While headers arrive: those that are there hold a Content-Length that is no number. */
+bool gan_request_length_is_wrong(const struct gan_request *r, enum gan_problem *ret_p);
+
+/* Say it past libmicrohttpd, which has not read the request to its end; then cut the connection. */
+void gan_request_tell(const struct gan_request *r, enum gan_problem p, const char *detail);

@@ -27,7 +27,7 @@ struct sample {
 static const struct sample samples[] = {
 	{ "POST", "/hooks/a", "HTTP/1.1", { HOST, JSON, { "Content-Length", "10" } }, 0 },
 	{ "POST", "/hooks/a", "HTTP/1.1", { HOST, { "Transfer-Encoding", "chunked" } }, 0 },
-	{ "POST", "/hooks/a", "HTTP/1.1", { HOST, { "Transfer-Encoding", " Chunked " } }, 0 },
+	{ "POST", "/hooks/a", "HTTP/1.1", { HOST, { "Transfer-Encoding", " Chunked" } }, 0 },
 	{ "GET", "/healthz", "HTTP/1.0", { { "Accept", "*/*" } }, 0 },
 	{ "GET", "/v1/events/e1?x=%20", "HTTP/1.1", { HOST }, 0 },
 	{ "GET", "/", "HTTP/1.1", { { "Host", "[::1]:8480" } }, 0 },
@@ -51,6 +51,7 @@ static const struct sample samples[] = {
 	{ "POST", "/", "HTTP/1.0", { { "Transfer-Encoding", "chunked" } }, 400 },
 	{ "POST", "/", "HTTP/1.1", { HOST, { "Transfer-Encoding", "gzip" } }, 501 },
 	{ "POST", "/", "HTTP/1.1", { HOST, { "Transfer-Encoding", "gzip, chunked" } }, 501 },
+	{ "POST", "/", "HTTP/1.1", { HOST, { "Transfer-Encoding", "chunked " } }, 501 },
 	{ "POST", "/", "HTTP/1.1", { HOST, { "Transfer-Encoding", "chunked, identity" } }, 501 },
 	{ "POST", "/", "HTTP/1.1", { HOST, { "Transfer-Encoding", "" } }, 501 },
 	{ "POST", "/", "HTTP/1.1", { HOST, { "Content-Length", "" } }, 400 },

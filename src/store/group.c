@@ -6,9 +6,10 @@
  * Ingest goes first and whole; the others get as much time as ingest and the
  * sync took, so that neither can starve the other: a full drain leaves ingest
  * about half of the thread.  Among the others turns are weighted and go on
- * from group to group, one job at least in each.  Nothing waits for more work
- * to come ("never linger"): a group is what gathered while the last one was
- * synced.
+ * from group to group, one job at least in each.  A sender waits for ingest:
+ * it never waits for more work to come, its group is what gathered while the
+ * last one was synced.  The rest keeps a millisecond from the last COMMIT, so that
+ * a drain at full speed shares syncs too.
  */
 #include <string.h>
 #include <time.h>
@@ -17,6 +18,7 @@
 #include "store/store_priv.h"
 
 #define SHARE_US 5000          /* of the other classes while no ingest waits */
+#define PACE_US 1000           /* between two commits that nobody outside waits for */
 #define SLICE_US 15000         /* of queries and retention between two commits */
 #define CHECKPOINT_FRAMES 4000 /* 16 MB of WAL */
 #define RETRY_FULL 3           /* ingest jobs tried alone on a full disk before giving up */
@@ -251,7 +253,8 @@ run_group(struct gan_store *s)
 	middle = gan_mono_us();
 	if (rc == GAN_OK)
 		rc = commit(s);
-	s->commit_us = (7 * s->commit_us + (gan_mono_us() - middle)) / 8;
+	s->committed_us = gan_mono_us();
+	s->commit_us = (7 * s->commit_us + (s->committed_us - middle)) / 8;
 	return rc;
 }
 
@@ -419,6 +422,20 @@ do_tune(struct gan_store *s)
 	s->retain.next_ms = 0;
 }
 
+/* Under lock. Only jobs that no sender waits for, right behind a COMMIT: let them gather. */
+static void
+keep_pace(struct gan_store *s)
+{
+	int64_t at_us = s->committed_us + PACE_US;
+	const struct timespec until = { .tv_sec = at_us / 1000000,
+		.tv_nsec = at_us % 1000000 * 1000 };
+
+	while (s->in[GAN_JOB_INGEST].head == NULL && !s->stop && gan_mono_us() < at_us) {
+		if (pthread_cond_timedwait(&s->wake, &s->lock, &until) != 0)
+			break;
+	}
+}
+
 /* Wait for jobs; false after a second without any. */
 static bool
 wait_for_work(struct gan_store *s, bool *ret_stop, bool *ret_tuned)
@@ -434,6 +451,8 @@ wait_for_work(struct gan_store *s, bool *ret_stop, bool *ret_tuned)
 			break;
 	}
 	work = has_work(s->in);
+	if (work && !background)
+		keep_pace(s);
 	for (int i = 0; i < GAN_JOB_NCLASS; i++)
 		append(&s->mine[i], &s->in[i]);
 	*ret_stop = s->stop;

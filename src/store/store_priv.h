@@ -125,8 +125,9 @@ struct gan_store {
 	struct {
 		int class;
 		unsigned used;
-	} turn;            /* of the classes that share what ingest leaves */
-	int64_t commit_us; /* of a COMMIT, smoothed */
+	} turn;               /* of the classes that share what ingest leaves */
+	int64_t commit_us;    /* of a COMMIT, smoothed */
+	int64_t committed_us; /* when the last one was over */
 	struct gan_txn txn;
 	struct gan_store_counts now; /* published as counts after each COMMIT */
 	bool topics_changed;

@@ -69,7 +69,7 @@ lib := $(BUILD)/libgantry.a
 unit_src := $(wildcard tests/unit/test_*.c)
 unit_bin := $(unit_src:%.c=$(BUILD)/%)
 testlib_obj := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/lib/*.c))
-bench_bin := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
+bench_bin := $(patsubst %.c,$(BUILD)/%,$(filter-out tests/bench/slow_sync.c,$(wildcard tests/bench/*.c)))
 
 fuzz_bin := $(FUZZ:%=$(BUILD)/tests/fuzz/fuzz_%)
 # libFuzzer brings its own main(); every other compiler gets the replayer's.
@@ -122,7 +122,7 @@ $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/rep
 .SECONDARY: $(fuzz_bin:%=%.o) $(BUILD)/tests/fuzz/replay.o
 
 # Preloads of the fault tests.
-$(BUILD)/tests/fault/%.so: tests/fault/%.c $(BUILD)/config.mk
+$(BUILD)/tests/%.so: tests/%.c $(BUILD)/config.mk
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -std=gnu17 -O2 $(WARN) -fPIC -shared -o $@ $<
 
@@ -180,8 +180,8 @@ format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
 bench: deps
-	$(MAKE) programs $(bench_bin)
-	GANTRY_BUILD=$(abspath $(BUILD)) tests/bench/run
+	$(MAKE) programs $(bench_bin) $(BUILD)/tests/bench/slow_sync.so
+	GANTRY_BUILD=$(abspath $(BUILD)) tests/bench/run $(BENCH)
 
 demo:
 	@contrib/install-deps build

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bare_sqlite.c - the ceiling of the store: rows like those of an accepted
- * webhook, G of them in one COMMIT, with the settings of the store (WAL,
- * synchronous=FULL), in a loop without anything around it.
+ * bare_sqlite.c - the ceiling of the store: the very rows of an accepted
+ * webhook that no rule listens to, G of them in one COMMIT, through the store's
+ * own connection and statements, in a loop without anything around it.
  *
  *	bare_sqlite FOLDER SECONDS G...		prints one JSON object per G
  */
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,59 +15,41 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/id.h"
-#include "base/mem.h"
+#include "store/db.h"
+
+#define COMMITS_MAX 200000
+#define CHECKPOINT_FRAMES 4000 /* as the store's */
 
 static void
-must_exec(sqlite3 *db, const char *sql)
-{
-	char *why = NULL;
-
-	if (sqlite3_exec(db, sql, NULL, NULL, &why) != SQLITE_OK) {
-		(void)fprintf(stderr, "bare_sqlite: %s: %s\n", sql, why);
-		exit(1);
-	}
-}
-
-static sqlite3 *
-open_db(const char *path)
-{
-	sqlite3 *db;
-
-	if (sqlite3_open_v2(path, &db,
-		SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-		NULL) != SQLITE_OK) {
-		(void)fprintf(stderr, "bare_sqlite: %s: %s\n", path, sqlite3_errmsg(db));
-		exit(1);
-	}
-	must_exec(db, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA auto_vacuum=INCREMENTAL;"
-		      "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA mmap_size=0;"
-		      "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-8192;");
-	must_exec(db,
-	    "CREATE TABLE event(id INTEGER PRIMARY KEY, received_ms INTEGER NOT NULL, source TEXT NOT "
-	    "NULL, topic TEXT NOT NULL, topic_raw TEXT NOT NULL, meta TEXT NOT NULL, state INTEGER "
-	    "NOT NULL, reason TEXT, body BLOB NOT NULL);"
-	    "CREATE TABLE dedupe(n INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, hashes BLOB NOT NULL);");
-	return db;
-}
-
-static void
-insert_event(sqlite3_stmt *st, int64_t id)
+put_event(struct gan_db *db, int64_t id)
 {
 	static char body[700];
 	static const char meta[] =
-	    "{\"api_version\":\"1\",\"webhook_uuid\":\"91cb972d-b476-4936-947c-"
-	    "4be471b9da5b\",\"triggered_at\":\"2026-11-21T19:02:11.123Z\","
-	    "\"remote\":\"127.0.0.1\",\"signature\":\"sha256-hex\"}";
+	    "{\"topic_raw\":\"lot_created\",\"webhook_uuid\":\"91cb972d-b476-4936-947c-4be471b9da5b\","
+	    "\"triggered_at\":\"2026-11-21T19:02:11.123Z\",\"api_version\":\"1\",\"content_type\":"
+	    "\"application/json\",\"remote\":\"127.0.0.1\",\"signature\":{\"header\":"
+	    "\"x-prodsmart-hmac-sha256\",\"form\":\"sha256-hex\",\"secret\":1}}";
 
 	(void)snprintf(body, sizeof(body), "{\"n\":%lld}", (long long)id);
-	(void)sqlite3_bind_int64(st, 1, id);
-	(void)sqlite3_bind_int64(st, 2, gan_wall_ms());
-	(void)sqlite3_bind_text(st, 3, "prodsmart", -1, SQLITE_STATIC);
-	(void)sqlite3_bind_text(st, 4, "lot.created", -1, SQLITE_STATIC);
-	(void)sqlite3_bind_text(st, 5, "lot_created", -1, SQLITE_STATIC);
-	(void)sqlite3_bind_text(st, 6, meta, -1, SQLITE_STATIC);
-	(void)sqlite3_bind_blob(st, 7, body, sizeof(body), SQLITE_STATIC);
-	gan_must(sqlite3_step(st) == SQLITE_DONE && sqlite3_reset(st) == SQLITE_OK);
+	gan_must(gan_run(db, GAN_SQL_EVENT_PUT, GAN_I(id), GAN_T("prodsmart"), GAN_T("lot.created"),
+		     GAN_T("lot_created"), GAN_I(gan_wall_ms()), GAN_T(meta),
+		     GAN_B(body, sizeof(body))) == GAN_OK);
+	gan_must(gan_run(db, GAN_SQL_MAPPING_PUT, GAN_I(id), GAN_I(2), GAN_I(gan_wall_ms()),
+		     GAN_I(1)) == GAN_OK);
+}
+
+/* What each COMMIT adds: hashes of its events, counters, how far mapping has come. */
+static void
+put_rest(struct gan_db *db, int64_t n, int64_t last, long group)
+{
+	static char hashes[24 * 1024];
+
+	gan_must(gan_run(db, GAN_SQL_DEDUPE_PUT, GAN_I(n), GAN_I(gan_wall_ms()),
+		     GAN_B(hashes, 24 * (size_t)group)) == GAN_OK);
+	gan_must(gan_run(db, GAN_SQL_COUNTER_ADD, GAN_I(2), GAN_I(group)) == GAN_OK);
+	gan_must(
+	    gan_run(db, GAN_SQL_TOPIC_ADD, GAN_T("prodsmart/lot.created"), GAN_I(group)) == GAN_OK);
+	gan_must(gan_run(db, GAN_SQL_MARK_SET, GAN_T("mapped"), GAN_I(last)) == GAN_OK);
 }
 
 static int
@@ -89,32 +70,23 @@ cpu_us(void)
 	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
 }
 
-#define COMMITS_MAX 200000
-
 static void
-measure(sqlite3 *db, long seconds, long group)
+measure(struct gan_db *db, long seconds, long group)
 {
-	sqlite3_stmt *event, *dedupe;
 	int64_t *took = calloc(COMMITS_MAX, sizeof(*took)), id = gan_id_floor(gan_wall_ms());
 	int64_t start = gan_mono_us(), end = start + seconds * 1000000, now = start;
 	double cpu = cpu_us(), spent;
-	char hashes[16 * 1024] = { 0 };
 	long commits = 0;
 
 	gan_must(took != NULL);
-	gan_must(sqlite3_prepare_v2(db, "INSERT INTO event VALUES(?,?,?,?,?,?,0,NULL,?)", -1,
-		     &event, NULL) == SQLITE_OK);
-	gan_must(sqlite3_prepare_v2(db, "INSERT INTO dedupe(at_ms,hashes) VALUES(?,?)", -1, &dedupe,
-		     NULL) == SQLITE_OK);
 	for (; now < end && commits < COMMITS_MAX; commits++) {
-		must_exec(db, "BEGIN IMMEDIATE");
+		gan_must(gan_db_run_vals(db, GAN_SQL_BEGIN, NULL, 0) == GAN_OK);
 		for (long i = 0; i < group; i++)
-			insert_event(event, id = gan_id_next(id, gan_wall_ms()));
-		(void)sqlite3_bind_int64(dedupe, 1, gan_wall_ms());
-		(void)sqlite3_bind_blob(dedupe, 2, hashes, (int)(16 * group), SQLITE_STATIC);
-		gan_must(sqlite3_step(dedupe) == SQLITE_DONE);
-		gan_must(sqlite3_reset(dedupe) == SQLITE_OK);
-		must_exec(db, "COMMIT");
+			put_event(db, id = gan_id_next(id, gan_wall_ms()));
+		put_rest(db, commits + 1, id, group);
+		gan_must(gan_db_run_vals(db, GAN_SQL_COMMIT, NULL, 0) == GAN_OK);
+		if (db->wal_frames >= CHECKPOINT_FRAMES)
+			gan_db_checkpoint(db, false);
 		took[commits] = gan_mono_us() - now;
 		now += took[commits];
 	}
@@ -126,9 +98,18 @@ measure(sqlite3 *db, long seconds, long group)
 	    (cpu_us() - cpu) / (double)(commits * group), (double)took[commits / 2] / 1000,
 	    (double)took[commits * 99 / 100] / 1000);
 	(void)fflush(stdout);
-	(void)sqlite3_finalize(event);
-	(void)sqlite3_finalize(dedupe);
 	free(took);
+}
+
+static void
+forget(const char *path)
+{
+	char *wal = gan_asprintf("%s-wal", path);
+
+	gan_must(wal != NULL);
+	(void)unlink(path);
+	(void)unlink(wal);
+	free(wal);
 }
 
 int
@@ -144,15 +125,20 @@ main(int argc, char **argv)
 	gan_must(path != NULL);
 	for (int i = 3; i < argc; i++) {
 		long group = strtol(argv[i], NULL, 10);
-		sqlite3 *db = open_db(path);
+		struct gan_err err = { 0 };
+		struct gan_db *db = NULL;
 
 		if (group < 1 || group > 1024) {
 			(void)fprintf(stderr, "bare_sqlite: a group has 1 to 1024 rows\n");
 			return 64;
 		}
+		if (gan_db_open(path, &db, &err) < 0) {
+			(void)fprintf(stderr, "bare_sqlite: %s\n", err.msg);
+			return 1;
+		}
 		measure(db, strtol(argv[2], NULL, 10), group);
-		(void)sqlite3_close(db);
-		(void)unlink(path);
+		gan_db_free(&db);
+		forget(path);
 	}
 	free(path);
 	return 0;

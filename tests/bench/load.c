@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * load.c - closed-loop load on a webhook source: C connections, each sends its
- * next request when the answer to the last one is in.
+ * load.c - load on a webhook source: C connections, each sends its next
+ * request when the answer to the last one is in (closed loop); with --rate, R
+ * requests a second however long the answers take (open loop), each on a
+ * connection that is free, and its latency counted from when it was due.
  *
  *	load --url http://127.0.0.1:PORT/hooks/NAME --secret-file FILE
- *	     [--connections C] [--seconds S] [--keep-alive] [--topic T] [--body FILE]
+ *	     [--connections C] [--rate R] [--seconds S] [--keep-alive] [--topic T]
+ *	     [--body FILE]
  *
  * Every body is new (@N@ in it becomes a number), signed with HMAC-SHA256 and
  * carries a new uuid, so nothing is a duplicate.  A latency is the time from
@@ -21,6 +24,7 @@
 #include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -62,9 +66,11 @@ struct load {
 	size_t body_len;
 	struct gan_hmac_key *key;
 	bool keep_alive;
-	long connections, seconds;
-	int epoll;
-	struct peer *peers;
+	long connections, seconds, rate;
+	int epoll, timer; /* timer: of the open loop; -1 without */
+	struct peer *peers, **idle;
+	long nidle;
+	int64_t due_us;
 	long n;
 	uint32_t *buckets;
 	long ok, refused, errors;
@@ -205,7 +211,10 @@ receive(struct load *l, struct peer *p)
 	count(l, p);
 	if (!l->keep_alive || strcasestr(p->in.data, "\r\nconnection: close") != NULL)
 		hang_up(p);
-	next(l, p);
+	if (l->rate == 0)
+		next(l, p);
+	else
+		l->idle[l->nidle++] = p;
 }
 
 static void
@@ -230,25 +239,64 @@ step(struct load *l, struct peer *p)
 		watch(l, p, EPOLL_CTL_MOD, EPOLLIN);
 }
 
+/* Send what is due; what finds no free connection is late, and counted as that. */
+static void
+keep_rate(struct load *l)
+{
+	uint64_t ticks;
+
+	(void)!read(l->timer, &ticks, sizeof(ticks));
+	while (l->nidle > 0 && l->due_us <= gan_mono_us()) {
+		struct peer *p = l->idle[--l->nidle];
+
+		next(l, p);
+		p->started_us = l->due_us;
+		l->due_us += 1000000 / l->rate;
+	}
+}
+
+static void
+begin(struct load *l)
+{
+	long period_ns = l->rate > 1 ? 1000000000 / l->rate : 999999999;
+	struct itimerspec every = { { 0, period_ns }, { 0, 1 } };
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = NULL };
+
+	for (long i = 0; i < l->connections; i++) {
+		if (l->rate == 0)
+			next(l, &l->peers[i]);
+		else
+			l->idle[l->nidle++] = &l->peers[i];
+	}
+	if (l->rate == 0)
+		return;
+	l->due_us = gan_mono_us();
+	l->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	gan_must(l->timer >= 0 && timerfd_settime(l->timer, 0, &every, NULL) == 0 &&
+		 epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->timer, &ev) == 0);
+}
+
 static double
 run(struct load *l)
 {
 	int64_t start = gan_mono_us(), end = start + l->seconds * 1000000;
 
-	for (long i = 0; i < l->connections; i++)
-		next(l, &l->peers[i]);
+	begin(l);
 	while (gan_mono_us() < end) {
 		struct epoll_event ev[256];
 		int n = epoll_wait(l->epoll, ev, 256, RETRY_MS);
 
 		for (int i = 0; i < n; i++)
-			step(l, ev[i].data.ptr);
+			if (ev[i].data.ptr != NULL)
+				step(l, ev[i].data.ptr);
+		if (l->rate > 0)
+			keep_rate(l);
 		if (l->errors == 0)
 			continue;
 		for (long i = 0; i < l->connections; i++) {
 			struct peer *p = &l->peers[i];
 
-			if (p->fd < 0 && p->retry_ms <= gan_mono_ms())
+			if (p->fd < 0 && p->retry_ms > 0 && p->retry_ms <= gan_mono_ms())
 				next(l, p);
 		}
 	}
@@ -320,7 +368,8 @@ main(int argc, char **argv)
 	static const struct option longs[] = { { "url", 1, NULL, 'u' },
 		{ "secret-file", 1, NULL, 's' }, { "connections", 1, NULL, 'c' },
 		{ "seconds", 1, NULL, 't' }, { "keep-alive", 0, NULL, 'k' },
-		{ "topic", 1, NULL, 'T' }, { "body", 1, NULL, 'b' }, { 0 } };
+		{ "topic", 1, NULL, 'T' }, { "body", 1, NULL, 'b' }, { "rate", 1, NULL, 'r' },
+		{ 0 } };
 	struct load l = { .connections = 1, .seconds = 5, .topic = "lot_created" };
 	const char *secret = NULL, *body = NULL;
 	bool url = false;
@@ -341,6 +390,9 @@ main(int argc, char **argv)
 		case 't':
 			l.seconds = strtol(optarg, NULL, 10);
 			break;
+		case 'r':
+			l.rate = strtol(optarg, NULL, 10);
+			break;
 		case 'k':
 			l.keep_alive = true;
 			break;
@@ -354,7 +406,8 @@ main(int argc, char **argv)
 			return 64;
 		}
 	}
-	if (!url || secret == NULL || l.connections < 1 || l.connections > 4096 || l.seconds < 1) {
+	if (!url || secret == NULL || l.connections < 1 || l.connections > 4096 || l.seconds < 1 ||
+	    l.rate < 0 || l.rate > 1000000) {
 		(void)fprintf(stderr, "load: --url and --secret-file are needed\n");
 		return 64;
 	}
@@ -363,7 +416,8 @@ main(int argc, char **argv)
 	l.epoll = epoll_create1(EPOLL_CLOEXEC);
 	l.peers = calloc((size_t)l.connections, sizeof(*l.peers));
 	l.buckets = calloc(BUCKETS, sizeof(*l.buckets));
-	gan_must(l.epoll >= 0 && l.peers != NULL && l.buckets != NULL);
+	l.idle = calloc((size_t)l.connections, sizeof(struct peer *));
+	gan_must(l.epoll >= 0 && l.peers != NULL && l.buckets != NULL && l.idle != NULL);
 	for (long i = 0; i < l.connections; i++)
 		l.peers[i].fd = -1;
 	took = run(&l);

@@ -109,7 +109,12 @@ static size_t
 free_slots(const struct gan_conn *c, int64_t mono)
 {
 	unsigned most = c->trying ? 1 : c->c->deliver.concurrency;
-	size_t slots = c->in_flight < most ? most - c->in_flight : 0;
+	/*
+	 * The peer is done with those that settle: the next claim may share their COMMIT.
+	 * Not without end, when the store is slow.
+	 */
+	unsigned busy = c->trying || c->settling > most ? c->in_flight : c->in_flight - c->settling;
+	size_t slots = busy < most ? most - busy : 0;
 	size_t allowed = gan_breaker_allows(&c->breaker, mono);
 
 	return slots < allowed ? slots : allowed;

@@ -58,7 +58,8 @@ struct gan_conn {
 
 	struct gan_breaker breaker;
 	struct gan_send *sends; /* claimed and not settled */
-	unsigned in_flight;
+	unsigned in_flight;     /* claimed and not settled */
+	unsigned settling;      /* of these: over, and their outcome is with the store */
 	char last_error[400];
 	int64_t last_ok_ms;
 	uint64_t delivered, retried, dead, unknown;

@@ -57,6 +57,7 @@ on_settled(void *arg, int rc)
 	struct gan_outbound *out = c->out;
 
 	s->settling = false;
+	c->settling--;
 	if (out->closing) {
 		gan_send_free(s);
 		gan_outbound_idle(out);
@@ -100,10 +101,15 @@ gan_send_settle(struct gan_send *s)
 	s->settle.claim = s->row->attempt;
 	s->settle.now_ms = gan_wall_ms();
 	s->settling = true;
+	s->conn->settling++;
 	rc = gan_store_settle(out->store, &s->settle, on_settled, s);
-	if (rc == GAN_OK)
+	if (rc == GAN_OK) {
+		s->conn->due = true; /* the next of its lane, in the same COMMIT */
+		gan_conn_pump(s->conn);
 		return;
+	}
 	s->settling = false;
+	s->conn->settling--;
 	/* Also when the store is closing: at the next start the delivery is `unknown`, honestly. */
 	keep_trying(s);
 }

@@ -18,7 +18,7 @@
 #include "store/store_priv.h"
 
 #define SHARE_US 5000          /* of the other classes while no ingest waits */
-#define PACE_US 1000           /* between two commits that nobody outside waits for */
+#define PACE_US 2000           /* between two commits that nobody outside waits for */
 #define SLICE_US 15000         /* of queries and retention between two commits */
 #define CHECKPOINT_FRAMES 4000 /* 16 MB of WAL */
 #define RETRY_FULL 3           /* ingest jobs tried alone on a full disk before giving up */

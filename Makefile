@@ -172,6 +172,8 @@ check-asan: deps
 	$(MAKE) BUILD=$(BUILD)-asan SANITIZE=1 check-unit
 	$(MAKE) BUILD=$(BUILD)-asan SANITIZE=1 check-fuzz
 	$(MAKE) BUILD=$(BUILD)-asan SANITIZE=1 check-e2e
+	GANTRY_NOISE=100000 GANTRY_BUILD=$(abspath $(BUILD)-asan) $(PYTHON) -m pytest -q -p no:cacheprovider \
+	    tests/fault/test_http_noise.py $(PYTEST_ARGS)
 
 lint: deps
 	tests/lint $(BUILD)

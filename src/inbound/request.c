@@ -26,6 +26,12 @@
 
 enum {
 	DRAIN_FACTOR = 4, /* a body this many times too large is cut instead of read */
+
+	/* Behind a target, in a Cookie: libmicrohttpd makes a record of each, and runs out of room.
+	 */
+	WORDS_MAX = 128,
+	CRUMBS_MAX = 16,
+	COOKIE_MAX = 1024,
 };
 
 void *
@@ -339,27 +345,50 @@ gan_request_problem_with(struct gan_request *r, enum gan_problem p, const char *
 	return first;
 }
 
-bool
-gan_request_length_is_wrong(const struct gan_request *r, enum gan_problem *ret_p)
+static bool
+is_too_long(const char *digits)
 {
-	const char *v = r->phase != GAN_PHASE_HEAD
-			    ? NULL
-			    : MHD_lookup_connection_value(
-				  r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
-	unsigned long long n;
+	errno = 0;
+	return strtoull(digits, NULL, 10) == ULLONG_MAX && errno == ERANGE;
+}
+
+static bool
+has_more(const char *text, const char *separators, size_t max)
+{
+	size_t n = 0;
+
+	while (n <= max && (text = strpbrk(text, separators)) != NULL) {
+		text++;
+		n++;
+	}
+	return n > max;
+}
+
+const char *
+gan_request_is_refused(const struct gan_request *r, enum gan_problem *ret_p)
+{
+	const char *length, *cookie;
 	size_t digits;
 
-	if (v == NULL)
-		return false;
-	digits = strspn(v, "0123456789");
-	if (digits == 0 || v[digits] != '\0') {
-		*ret_p = GAN_PROBLEM_FRAMING;
-		return true;
-	}
+	if (r->phase != GAN_PHASE_HEAD)
+		return NULL;
+	length =
+	    MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	cookie = MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_COOKIE);
+	digits = length == NULL ? 0 : strspn(length, "0123456789");
+	*ret_p = GAN_PROBLEM_FRAMING;
+	if (length != NULL && (digits == 0 || length[digits] != '\0'))
+		return "Content-Length is not one plain number.";
 	*ret_p = GAN_PROBLEM_TOO_LARGE;
-	errno = 0;
-	n = strtoull(v, NULL, 10);
-	return n == ULLONG_MAX && errno == ERANGE;
+	if (length != NULL && is_too_long(length))
+		return "The body is larger than allowed here.";
+	*ret_p = GAN_PROBLEM_HEADERS;
+	/* A lone quote is read as a value of -1 bytes. */
+	if (cookie != NULL && (strlen(cookie) > COOKIE_MAX || strchr(cookie, '"') != NULL ||
+				  has_more(cookie, ";,", CRUMBS_MAX)))
+		return "The Cookie header is too large or has a quote; nothing here needs one.";
+	*ret_p = GAN_PROBLEM_URI;
+	return has_more(r->uri, "&", WORDS_MAX) ? "The request target has too many parts." : NULL;
 }
 
 void

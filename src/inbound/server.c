@@ -204,6 +204,9 @@ on_connection(void *arg, struct MHD_Connection *mhd, void **socket_context,
 	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
 		if (c == NULL)
 			return;
+		/* Of a request that it refused twice it forgets to say that it is over. */
+		if (c->request != NULL)
+			gan_request_end(c->request);
 		c->prev->next = c->next;
 		c->next->prev = c->prev;
 		free(gan_steal(&c));
@@ -285,9 +288,9 @@ on_log(void *arg, const char *fmt, va_list ap)
 		s->starved = true;
 		return;
 	}
-	/* It sends the head of this refusal twice: be faster. */
-	if (strstr(fmt, "Content-Length' header") != NULL)
-		gan_server_refuse_lengths(s);
+	/* These refusals it says twice, or not at all: be faster. */
+	if (strstr(fmt, "Content-Length' header") != NULL || strstr(fmt, "memory in pool") != NULL)
+		gan_server_refuse(s);
 	if (gan_log_level_get() < GAN_LOG_DEBUG || !gan_log_due(&s->logged_ms, LOG_PERIOD_MS))
 		return;
 	(void)vsnprintf(text, sizeof(text), fmt, ap);

@@ -52,18 +52,19 @@ time_out(struct gan_conn *c)
 	cut(c);
 }
 
+/* It does not tell whose request it is about to refuse. */
 void
-gan_server_refuse_lengths(struct gan_server *s)
+gan_server_refuse(struct gan_server *s)
 {
-	enum gan_problem p;
-
 	for (struct gan_conn *c = s->conns.next; c != &s->conns; c = c->next) {
-		if (c->cut || c->request == NULL || !gan_request_length_is_wrong(c->request, &p))
+		enum gan_problem p;
+		const char *why =
+		    c->cut || c->request == NULL ? NULL : gan_request_is_refused(c->request, &p);
+
+		if (why == NULL)
 			continue;
 		s->stats.refused++;
-		gan_request_tell(c->request, p,
-		    p == GAN_PROBLEM_FRAMING ? "Content-Length is not one plain number."
-					     : "The body is larger than allowed here.");
+		gan_request_tell(c->request, p, why);
 		cut(c);
 	}
 }

@@ -97,7 +97,7 @@ unsigned gan_server_connections(const struct gan_server *s);
 /* server_limits.c */
 bool gan_server_sweep(struct gan_server *s); /* deadlines, at each beat; true: more beats wanted */
 void gan_server_shed(struct gan_server *s);  /* out of file descriptors */
-void gan_server_refuse_lengths(struct gan_server *s); /* heads with a Content-Length that is none */
+void gan_server_refuse(struct gan_server *s); /* heads that libmicrohttpd refuses badly */
 bool gan_server_drain_done(struct gan_server *s);
 
 /* request.c; the void * types are those of microhttpd.h */
@@ -106,8 +106,8 @@ int gan_request_step(
     struct gan_request *r, const char *method, const char *version, const char *data, size_t *size);
 void gan_request_end(struct gan_request *r);
 
-/* While headers arrive: those that are there hold a Content-Length that is no number. */
-bool gan_request_length_is_wrong(const struct gan_request *r, enum gan_problem *ret_p);
+/* While headers arrive: why libmicrohttpd will refuse those that are there; NULL: it will not. */
+const char *gan_request_is_refused(const struct gan_request *r, enum gan_problem *ret_p);
 
 /* Say it past libmicrohttpd, which has not read the request to its end; then cut the connection. */
 void gan_request_tell(const struct gan_request *r, enum gan_problem p, const char *detail);

@@ -159,6 +159,9 @@ CASES = {
     "version with two digits": (400, lines(version="HTTP/1.10")),
     "version 1.2": (400, lines(version="HTTP/1.2")),
     "long target": (414, lines(path="/hooks/prodsmart?" + "x" * 4000)),
+    "target of many words": (414, lines(path="/hooks/prodsmart?" + "a&" * 600)),
+    "cookie of many words": (431, lines("Cookie: " + "a;" * 600)),
+    "cookie with a lone quote": (431, lines('Cookie: a="')),
     "many headers": (431, lines(*[f"X-{i}: {i}" for i in range(100)])),
 }
 

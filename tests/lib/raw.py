@@ -3,6 +3,7 @@
 
 import os
 import socket
+import sqlite3
 
 from place import SLOW
 from wire import webhook_headers
@@ -13,9 +14,9 @@ SMUGGLED = b'{"id":666}'
 
 
 def head(gan, *lines, path="/hooks/prodsmart", version="HTTP/1.1", method="POST", body=BODY,
-         host=True, length=True):
+         host=True, length=True, uuid=None):
     """The head of a webhook with the right signature for body, and more lines at its end."""
-    made = webhook_headers(gan.SECRETS["prodsmart-hook"], "lot_deleted", body)
+    made = webhook_headers(gan.SECRETS["prodsmart-hook"], "lot_deleted", body, webhook_uuid=uuid)
     out = [f"{method} {path} {version}".encode("latin-1")]
     if host:
         out.append(b"Host: gantry")
@@ -26,9 +27,9 @@ def head(gan, *lines, path="/hooks/prodsmart", version="HTTP/1.1", method="POST"
     return b"\r\n".join(out) + b"\r\n\r\n"
 
 
-def whole(gan, body=SMUGGLED):
+def whole(gan, body=SMUGGLED, uuid=None):
     """One webhook, right in every way."""
-    return head(gan, body=body) + body
+    return head(gan, body=body, uuid=uuid) + body
 
 
 def connect(gan, timeout=8.0):
@@ -70,8 +71,11 @@ def status_of(answer):
     return int(answer.split(b" ", 2)[1]) if answer.startswith(b"HTTP/1.") else 0
 
 
-def answers(stream):
-    """[(status, headers, body)] of all answers in a stream; ValueError unless it is just those."""
+def answers(stream, head=False):
+    """[(status, headers, body)] of all answers in a stream; ValueError unless it is just those.
+
+    head: one without its body may be the last, as it is when the method was HEAD.
+    """
     out = []
     while stream:
         top, sep, stream = stream.partition(b"\r\n\r\n")
@@ -83,6 +87,8 @@ def answers(stream):
             name, _, value = line.decode("latin-1").partition(":")
             headers[name.lower()] = value.strip()
         size = int(headers["content-length"])
+        if head and not stream:
+            size = 0
         if len(stream) < size:
             raise ValueError(f"cut off: {stream[:200]!r}")
         out.append((int(lines[0].split()[1]), headers, stream[:size]))
@@ -92,6 +98,15 @@ def answers(stream):
 
 def stored(gan):
     return sum(gan.status()["events"].values())
+
+
+def stored_bodies(gan):
+    """Of a stopped gateway: the bytes of every event."""
+    db = sqlite3.connect(gan.path("data", "gantry.db"))
+    try:
+        return [bytes(body) for body, in db.execute("SELECT body FROM event ORDER BY id")]
+    finally:
+        db.close()
 
 
 def processor_seconds(gan):

@@ -36,13 +36,17 @@ static struct reader reader;
 static struct gan_request *waiting;
 static unsigned handled, open_requests;
 
-/* A line up to CR LF; false: none, or one that a program could end elsewhere. */
+/*
+ * A line up to CR LF; false: none, or one that a program could end elsewhere.
+ * Libmicrohttpd has written two NULs over CR LF when we see it, and over a NUL
+ * with a LF behind it as well: nobody can tell these two apart.
+ */
 static bool
 plain_line(struct reader *r, const char **ret, size_t *ret_len)
 {
 	const char *lf = memchr(r->p, '\n', (size_t)(r->end - r->p));
 
-	if (lf == NULL || lf == r->p || lf[-1] != '\r')
+	if (lf == NULL || lf == r->p || (lf[-1] != '\r' && lf[-1] != '\0'))
 		return false;
 	*ret = r->p;
 	*ret_len = (size_t)(lf - 1 - r->p);

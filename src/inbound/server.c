@@ -43,6 +43,15 @@ gan_server_connections(const struct gan_server *s)
 	return MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
 }
 
+/* Never from inside libmicrohttpd: this moves the connection to another of its lists. */
+void
+gan_server_hurry(struct gan_conn *c)
+{
+	if (!c->hurried)
+		(void)MHD_set_connection_option(c->mhd, MHD_CONNECTION_OPTION_TIMEOUT, 1U);
+	c->hurried = true;
+}
+
 static void pump(struct gan_server *s);
 
 static void
@@ -217,6 +226,7 @@ on_connection(void *arg, struct MHD_Connection *mhd, void **socket_context,
 	if (c == NULL)
 		return; /* begin() finds no context and refuses the request */
 	c->server = s;
+	c->mhd = mhd;
 	c->since_ms = gan_mono_ms();
 	c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 	format_remote(MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr,

@@ -136,7 +136,10 @@ sweep_conn(struct gan_conn *c, int64_t now, bool crowded, bool drain_over)
 		cut(c);
 	if (r == NULL && c->server->draining && (c->used || now - c->since_ms > DRAIN_IDLE_MS))
 		cut(c);
-	if (now > deadline(c, crowded))
+	/* It does not look at a connection whose refused request it never ends. */
+	if (c->cut)
+		gan_server_hurry(c);
+	else if (now > deadline(c, crowded))
 		time_out(c);
 }
 

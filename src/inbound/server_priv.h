@@ -23,6 +23,8 @@ struct gan_conn {
 	int fd;
 	bool used; /* had a request before: keep-alive */
 	bool cut;  /* shut down by us */
+	bool hurried;
+	struct MHD_Connection *mhd;
 	char remote[GAN_REMOTE_LEN];
 };
 
@@ -93,10 +95,11 @@ unsigned gan_listen_port(int fd);
 void gan_server_schedule(struct gan_server *s); /* pump soon, never inside an MHD callback */
 void gan_server_watch(struct gan_server *s);    /* MHD's descriptor, from now on */
 unsigned gan_server_connections(const struct gan_server *s);
+void gan_server_hurry(struct gan_conn *c); /* one that was cut and is still there */
 
 /* server_limits.c */
-bool gan_server_sweep(struct gan_server *s); /* deadlines, at each beat; true: more beats wanted */
-void gan_server_shed(struct gan_server *s);  /* out of file descriptors */
+bool gan_server_sweep(struct gan_server *s);  /* deadlines, at each beat; true: more beats wanted */
+void gan_server_shed(struct gan_server *s);   /* out of file descriptors */
 void gan_server_refuse(struct gan_server *s); /* heads that libmicrohttpd refuses badly */
 bool gan_server_drain_done(struct gan_server *s);
 

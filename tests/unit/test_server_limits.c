@@ -109,6 +109,34 @@ START_TEST(waiting_is_not_the_clients_time)
 }
 END_TEST
 
+/* Libmicrohttpd never looks again at a refused request behind one that was suspended. */
+START_TEST(a_refused_request_frees_its_slot)
+{
+	struct gan_buf raw GAN_AUTO(gan_buf_fini) = { 0 };
+	struct gan_server_stats st;
+	int64_t from;
+	char *a;
+
+	opt.keep_alive = true;
+	start();
+	gan_buf_puts(&raw, "GET /later HTTP/1.1\r\n" HOST "\r\nGET /now?");
+	for (int i = 0; i < 600; i++)
+		gan_buf_puts(&raw, "a&");
+	gan_buf_puts(&raw, " HTTP/1.1\r\n" HOST "\r\n");
+	(void)uv_timer_start(&later, on_later, 20, 0);
+	a = talk_n(&loop, gan_server_port(server), raw.data, raw.len);
+	ck_assert_int_eq(talk_status(a), 200);
+	ck_assert_ptr_nonnull(strstr(a, "HTTP/1.1 414 "));
+	free(a);
+	from = gan_mono_ms();
+	do {
+		(void)uv_run(&loop, UV_RUN_ONCE);
+		gan_server_stats(server, &st);
+	} while (st.connections > 0);
+	ck_assert_int_lt(gan_mono_ms() - from, 4000); /* its own time-out is 10 s */
+}
+END_TEST
+
 static void
 many_idle(void *arg)
 {
@@ -407,6 +435,7 @@ main(void)
 	tcase_add_test(tc, slow_requests_end);
 	tcase_add_test(tc, handlers_have_a_deadline_too);
 	tcase_add_test(tc, waiting_is_not_the_clients_time);
+	tcase_add_test(tc, a_refused_request_frees_its_slot);
 	tcase_add_test(tc, full_house_recovers);
 	tcase_add_test(tc, clients_may_leave_while_they_wait);
 	tcase_add_test(tc, a_crowd_is_served);

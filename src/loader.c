@@ -86,30 +86,42 @@ on_checked(void *arg, int rc, const struct gan_check_report *report)
 	conclude(l);
 }
 
+static void
+on_read(void *arg, int rc, struct gan_rules *set, struct gan_diags *d)
+{
+	struct gan_loader *l = arg;
+
+	if (rc == GAN_EGONE) {
+		on_checked(l, rc, NULL);
+		return;
+	}
+	l->diags = *d; /* moved */
+	memset(d, 0, sizeof(*d));
+	if (rc == GAN_OK) {
+		l->rules = gan_rules_ref(set);
+		rc = gan_pool_check(l->pool, l->rules, NULL, on_checked, l);
+	}
+	if (rc < 0)
+		conclude_red(l, gan_strerror(rc));
+}
+
 static int
-load(struct gan_loader *l, uv_loop_t *loop, struct gan_config *conf, const void *blob, size_t len)
+start(struct gan_loader *l, uv_loop_t *loop, struct gan_config *conf, char **blobp, size_t len)
 {
 	const struct gan_pool_options opt = gan_loader_pool_options(conf);
 	struct gan_err err;
-	int rc;
+	int rc = gan_pool_open(loop, &opt, &l->pool, &err);
 
-	if (blob != NULL)
-		rc = gan_rules_unpack(conf, gan_outbound_knows, blob, len, &l->rules, &l->diags);
-	else
-		rc = gan_rules_load(conf, gan_outbound_knows, &l->rules, &l->diags);
-	if (rc < 0)
-		return rc;
-	rc = gan_pool_open(loop, &opt, &l->pool, &err);
 	if (rc < 0) {
 		gan_diag_file(&l->diags, GAN_DIAG_ERROR, "mapping workers", "%s", err.msg);
 		return rc;
 	}
-	return gan_pool_check(l->pool, l->rules, NULL, on_checked, l);
+	return gan_pool_read(l->pool, conf, gan_outbound_knows, blobp, len, on_read, l);
 }
 
 struct gan_loader *
-gan_loader_prove(uv_loop_t *loop, struct gan_config *conf, const void *blob, size_t len,
-    gan_proof_fn cb, void *arg)
+gan_loader_prove(
+    uv_loop_t *loop, struct gan_config *conf, char **blobp, size_t len, gan_proof_fn cb, void *arg)
 {
 	struct gan_loader *l = calloc(1, sizeof(*l));
 	int rc;
@@ -117,7 +129,7 @@ gan_loader_prove(uv_loop_t *loop, struct gan_config *conf, const void *blob, siz
 	gan_must(l != NULL); /* start and reload only; systemd starts us again */
 	l->cb = cb;
 	l->arg = arg;
-	rc = load(l, loop, conf, blob, len);
+	rc = start(l, loop, conf, blobp, len);
 	if (rc == GAN_OK)
 		return l;
 	conclude_red(l, gan_strerror(rc));
@@ -127,8 +139,7 @@ gan_loader_prove(uv_loop_t *loop, struct gan_config *conf, const void *blob, siz
 void
 gan_loader_cancel(struct gan_loader *l)
 {
-	if (l->pool != NULL)
-		gan_pool_close(l->pool, loader_free, l);
+	gan_pool_close(l->pool, loader_free, l);
 }
 
 /* ---- gantryd -t ------------------------------------------------------------ */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * loader.h - proves a rule set beside the ones in force: form here, programs
- * and golden tests in a worker.  Start, reload and `gantryd -t` all come
+ * loader.h - proves a rule set beside the ones in force: its form on a thread
+ * of libuv's pool, programs and golden tests in a worker.  Start, reload and `gantryd -t` all come
  * through this door.  Loop thread only.
  */
 #pragma once
@@ -33,13 +33,13 @@ typedef void (*gan_proof_fn)(void *arg, const struct gan_proof *proof);
 struct gan_loader; /* a proof under way */
 
 /*
- * Read the rules folder that conf names (or, with blob, a packed set) and
- * prove it under conf, in workers of its own with conf's limits.  cb comes
- * exactly once: before this returns NULL, or later, and then the handle ends
- * with it.
+ * Read the rules folder that conf names (or, with *blobp, a packed set, which
+ * is taken over) and prove it under conf, in workers of its own with conf's
+ * limits.  cb comes exactly once: before this returns NULL, or later, and then
+ * the handle ends with it.
  */
-struct gan_loader *gan_loader_prove(uv_loop_t *loop, struct gan_config *conf, const void *blob,
-    size_t len, gan_proof_fn cb, void *arg);
+struct gan_loader *gan_loader_prove(
+    uv_loop_t *loop, struct gan_config *conf, char **blobp, size_t len, gan_proof_fn cb, void *arg);
 
 /* Give up: cb is called with a proof that is not green, soon, on the loop. */
 void gan_loader_cancel(struct gan_loader *l);

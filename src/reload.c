@@ -47,9 +47,9 @@ rules_adopt(struct gan_app *app, struct gan_rules *rules)
 
 /* The callback may come, and begin another proof, before the first call is back. */
 static void
-prove(struct gan_app *app, struct gan_config *conf, const void *blob, size_t len, gan_proof_fn cb)
+prove(struct gan_app *app, struct gan_config *conf, char **blobp, size_t len, gan_proof_fn cb)
 {
-	struct gan_loader *l = gan_loader_prove(&app->loop, conf, blob, len, cb, app);
+	struct gan_loader *l = gan_loader_prove(&app->loop, conf, blobp, len, cb, app);
 
 	if (l != NULL)
 		app->proving = l;
@@ -108,7 +108,7 @@ use_kept_rules(struct gan_app *app)
 		    "good rules");
 		return false;
 	}
-	prove(app, app->conf, blob, len, on_kept_proof);
+	prove(app, app->conf, &blob, len, on_kept_proof);
 	return true;
 }
 

@@ -16,7 +16,9 @@
 struct work {
 	gan_rulework_fn fn;
 	void *arg;
-	bool tests;
+	struct gan_pool *pool;
+	char *only; /* the rule asked for, or NULL: all */
+	bool trying, tests;
 	struct gan_rules *set;
 	struct gan_buf findings; /* printed in front of what the workers say */
 	/* try */
@@ -34,6 +36,7 @@ work_free(struct work **wp)
 		return;
 	gan_rules_unref(&w->set);
 	gan_buf_fini(&w->findings);
+	free(w->only);
 	free(w->source);
 	free(w->topic);
 	free(w->topic_raw);
@@ -111,32 +114,16 @@ checked(void *arg, int rc, const struct gan_check_report *r)
 	work_finish(w, v, r);
 }
 
-/* Load the folder; false when the work has ended. */
+/* Is there the one rule that was asked for?  If not, the work has ended. */
 static bool
-work_load(struct work *w, struct gan_config *conf)
+work_has_rule(struct work *w)
 {
-	struct gan_diags d GAN_AUTO(gan_diags_fini) = { 0 };
-	int rc = gan_rules_load(conf, gan_outbound_knows, &w->set, &d);
-
-	if (d.text.data != NULL)
-		gan_buf_puts(&w->findings, d.text.data);
-	if (rc >= 0)
-		return true;
-	if (rc == GAN_ECONFIG)
-		work_finish(w, GAN_RULEWORK_BROKEN, NULL);
-	else
-		work_fail(w, GAN_RULEWORK_FAILED, gan_strerror(rc));
-	return false;
-}
-
-static bool
-work_has_rule(struct work *w, const char *name, size_t *ret_index)
-{
+	const char *name = w->only;
 	char text[160];
 
 	for (size_t i = 0; i < w->set->nrules; i++) {
 		if (strcmp(w->set->rules[i].name, name) == 0) {
-			*ret_index = i;
+			w->index = i;
 			return true;
 		}
 	}
@@ -144,31 +131,6 @@ work_has_rule(struct work *w, const char *name, size_t *ret_index)
 	    text, sizeof(text), "no rule of the name '%.80s': see `gantryctl rules list`", name);
 	work_fail(w, GAN_RULEWORK_NONE, text);
 	return false;
-}
-
-void
-gan_rulework_check(struct gan_pool *pool, struct gan_config *conf, const char *only,
-    const char *before, bool tests, gan_rulework_fn fn, void *arg)
-{
-	struct work *w = calloc(1, sizeof(*w));
-	int rc;
-
-	if (w == NULL) {
-		fn(arg, GAN_RULEWORK_FAILED, NULL, 0, "out of memory");
-		return;
-	}
-	w->fn = fn;
-	w->arg = arg;
-	w->tests = tests;
-	if (before != NULL)
-		gan_buf_puts(&w->findings, before);
-	if (!work_load(w, conf))
-		return;
-	if (only != NULL && !work_has_rule(w, only, &w->index))
-		return;
-	rc = gan_pool_check(pool, w->set, only, checked, w);
-	if (rc < 0)
-		work_fail(w, GAN_RULEWORK_FAILED, gan_strerror(rc));
 }
 
 /* ---- try ---- */
@@ -224,76 +186,135 @@ tried(void *arg, int rc, const struct gan_map_result *r, size_t n)
 	}
 }
 
-/* A source and topic that the rule listens to: its first `from` without the stars. */
 static bool
-set_origin(struct work *w, const struct gan_map_event *ev)
+copy_event(struct work *w, const struct gan_map_event *ev)
+{
+	const char *meta = ev->meta != NULL ? ev->meta : "{}";
+
+	w->ev = (struct gan_map_event){
+		.id = ev->id,
+		.received_ms = ev->received_ms != 0 ? ev->received_ms : gan_wall_ms(),
+		.body_len = ev->body_len,
+	};
+	w->ev.source = w->source = ev->source != NULL ? gan_asprintf("%s", ev->source) : NULL;
+	w->ev.topic = w->topic = ev->topic != NULL ? gan_asprintf("%s", ev->topic) : NULL;
+	w->ev.topic_raw = w->topic_raw =
+	    ev->topic_raw != NULL ? gan_asprintf("%s", ev->topic_raw) : NULL;
+	w->ev.meta = w->meta = gan_asprintf("%s", meta);
+	w->ev.body = w->body = gan_memdup(ev->body, ev->body_len);
+	return w->meta != NULL && w->body != NULL && (ev->source == NULL || w->source != NULL) &&
+	       (ev->topic == NULL || w->topic != NULL) &&
+	       (ev->topic_raw == NULL || w->topic_raw != NULL);
+}
+
+/* What the event does not say of itself: as the first `from` of the rule has it. */
+static bool
+set_origin(struct work *w)
 {
 	const struct gan_rule *rule = &w->set->rules[w->index];
 	const char *from = rule->nfrom > 0 ? rule->from[0] : "try/event";
 	const char *slash = strchr(from, '/');
+	size_t n = slash != NULL ? (size_t)(slash - from) : strlen(from);
 
-	if (ev->source != NULL)
-		w->source = gan_memdup(ev->source, strlen(ev->source));
-	else
-		w->source = gan_memdup(from, slash != NULL ? (size_t)(slash - from) : strlen(from));
-	if (ev->topic != NULL)
-		w->topic = gan_memdup(ev->topic, strlen(ev->topic));
-	else
-		w->topic = gan_memdup(
-		    slash != NULL ? slash + 1 : "event", slash != NULL ? strlen(slash + 1) : 5);
-	return w->source != NULL && w->topic != NULL;
+	if (w->source == NULL)
+		w->ev.source = w->source = gan_memdup(from, n);
+	if (w->topic == NULL)
+		w->ev.topic = w->topic = gan_asprintf("%s", slash != NULL ? slash + 1 : "event");
+	if (w->topic_raw == NULL || w->topic_raw[0] == '\0') {
+		free(w->topic_raw);
+		w->ev.topic_raw = w->topic_raw =
+		    w->topic != NULL ? gan_asprintf("%s", w->topic) : NULL;
+	}
+	return w->source != NULL && w->topic != NULL && w->topic_raw != NULL;
 }
 
-static bool
-copy_event(struct work *w, const struct gan_map_event *ev)
-{
-	const char *raw = ev->topic_raw != NULL ? ev->topic_raw : "";
-	const char *meta = ev->meta != NULL ? ev->meta : "{}";
+/* ---- both begin by reading the folder ---- */
 
-	w->topic_raw =
-	    *raw != '\0' ? gan_memdup(raw, strlen(raw)) : gan_memdup(w->topic, strlen(w->topic));
-	w->meta = gan_memdup(meta, strlen(meta));
-	w->body = gan_memdup(ev->body, ev->body_len);
-	w->ev = (struct gan_map_event){
-		.id = ev->id,
-		.received_ms = ev->received_ms != 0 ? ev->received_ms : gan_wall_ms(),
-		.source = w->source,
-		.topic = w->topic,
-		.topic_raw = w->topic_raw,
-		.meta = w->meta,
-		.body = w->body,
-		.body_len = ev->body_len,
-	};
-	return w->topic_raw != NULL && w->meta != NULL && w->body != NULL;
+static void
+on_read(void *arg, int rc, struct gan_rules *set, struct gan_diags *d)
+{
+	struct work *w = arg;
+
+	if (d->text.data != NULL)
+		gan_buf_puts(&w->findings, d->text.data);
+	if (rc == GAN_ECONFIG) {
+		work_finish(w, GAN_RULEWORK_BROKEN, NULL);
+		return;
+	}
+	if (rc < 0) {
+		work_fail(w, GAN_RULEWORK_FAILED, gan_strerror(rc));
+		return;
+	}
+	w->set = gan_rules_ref(set);
+	if (w->only != NULL && !work_has_rule(w))
+		return;
+	if (!w->trying)
+		rc = gan_pool_check(w->pool, w->set, w->only, checked, w);
+	else
+		rc = set_origin(w) ? gan_pool_map(w->pool, w->set, &w->index, 1, &w->ev, tried, w)
+				   : GAN_ENOMEM;
+	if (rc < 0)
+		work_fail(w, GAN_RULEWORK_FAILED, gan_strerror(rc));
+}
+
+/* NULL, and told, when there is no memory. */
+static struct work *
+work_new(struct gan_pool *pool, const char *only, gan_rulework_fn fn, void *arg)
+{
+	struct work *w = calloc(1, sizeof(*w));
+
+	if (w != NULL && only != NULL && (w->only = gan_asprintf("%s", only)) == NULL)
+		work_free(&w);
+	if (w == NULL) {
+		fn(arg, GAN_RULEWORK_FAILED, NULL, 0, "out of memory");
+		return NULL;
+	}
+	w->pool = pool;
+	w->fn = fn;
+	w->arg = arg;
+	return w;
+}
+
+static void
+work_start(struct work *w, struct gan_config *conf)
+{
+	int rc = gan_pool_read(w->pool, conf, gan_outbound_knows, NULL, 0, on_read, w);
+
+	if (rc < 0)
+		work_fail(w, GAN_RULEWORK_FAILED, gan_strerror(rc));
+}
+
+void
+gan_rulework_check(struct gan_pool *pool, struct gan_config *conf, const char *only,
+    const char *before, bool tests, gan_rulework_fn fn, void *arg)
+{
+	struct work *w = work_new(pool, only, fn, arg);
+
+	if (w == NULL)
+		return;
+	w->tests = tests;
+	if (before != NULL)
+		gan_buf_puts(&w->findings, before);
+	work_start(w, conf);
 }
 
 void
 gan_rulework_try(struct gan_pool *pool, struct gan_config *conf, const char *rule,
     const struct gan_map_event *ev, gan_rulework_fn fn, void *arg)
 {
-	struct work *w = calloc(1, sizeof(*w));
+	struct work *w = work_new(pool, rule, fn, arg);
 	struct gan_err err = { 0 };
 	char text[640];
-	int rc;
 
-	if (w == NULL) {
-		fn(arg, GAN_RULEWORK_FAILED, NULL, 0, "out of memory");
+	if (w == NULL)
 		return;
-	}
-	w->fn = fn;
-	w->arg = arg;
+	w->trying = true;
 	if (gan_json_check(ev->body, ev->body_len, GAN_JSON_DEPTH, NULL, &err) < 0) {
 		(void)snprintf(text, sizeof(text), "the event is no JSON: %s", err.msg);
 		work_fail(w, GAN_RULEWORK_FAILED, text);
-		return;
-	}
-	if (!work_load(w, conf) || !work_has_rule(w, rule, &w->index))
-		return;
-	if (!set_origin(w, ev) || !copy_event(w, ev)) {
+	} else if (!copy_event(w, ev)) {
 		work_fail(w, GAN_RULEWORK_FAILED, "out of memory");
-		return;
+	} else {
+		work_start(w, conf);
 	}
-	rc = gan_pool_map(pool, w->set, &w->index, 1, &w->ev, tried, w);
-	if (rc < 0)
-		work_fail(w, GAN_RULEWORK_FAILED, gan_strerror(rc));
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -38,6 +39,17 @@ read_all(int fd, const char *path, size_t max, struct gan_buf *b, struct gan_err
 	return b->failed ? gan_err_set(err, GAN_ENOMEM, "%s", path) : GAN_OK;
 }
 
+/* Somebody wrote while we read: what we have may be half of the old and half of the new. */
+static bool
+has_changed(int fd, const struct stat *before, size_t len)
+{
+	struct stat now;
+
+	return fstat(fd, &now) != 0 || now.st_size != before->st_size ||
+	       now.st_mtim.tv_sec != before->st_mtim.tv_sec ||
+	       now.st_mtim.tv_nsec != before->st_mtim.tv_nsec || (size_t)now.st_size != len;
+}
+
 int
 gan_file_read(const char *path, size_t max, char **ret_data, size_t *ret_len, struct gan_err *err)
 {
@@ -53,6 +65,8 @@ gan_file_read(const char *path, size_t max, char **ret_data, size_t *ret_len, st
 		rc = gan_err_set(err, GAN_EINVAL, "%s: not a regular file", path);
 	else
 		rc = read_all(fd, path, max, &b, err);
+	if (rc == GAN_OK && has_changed(fd, &st, b.len))
+		rc = gan_err_set(err, GAN_EBUSY, "%s: changed while it was read, try again", path);
 	(void)close(fd);
 	if (rc < 0)
 		return rc;

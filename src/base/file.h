@@ -8,8 +8,9 @@
 
 /*
  * Read a regular file of at most max bytes; a larger one is GAN_ELIMIT, a
- * missing one GAN_ENOENT, no permission GAN_EPERM.  *ret_data has a NUL
- * behind it and is the caller's to free().
+ * missing one GAN_ENOENT, no permission GAN_EPERM, one that is written to
+ * meanwhile GAN_EBUSY.  *ret_data has a NUL behind it and is the caller's to
+ * free().
  */
 GAN_MUST_CHECK int gan_file_read(
     const char *path, size_t max, char **ret_data, size_t *ret_len, struct gan_err *err);

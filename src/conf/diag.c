@@ -23,6 +23,18 @@ gan_diags_fini(struct gan_diags *d)
 	memset(d, 0, sizeof(*d));
 }
 
+void
+gan_diags_add(struct gan_diags *d, const struct gan_diags *more)
+{
+	if (more->text.len > 0)
+		gan_buf_put(&d->text, more->text.data, more->text.len);
+	if (d->errors == 0 && more->errors > 0)
+		memcpy(d->first, more->first, sizeof(d->first));
+	d->errors += more->errors;
+	d->warnings += more->warnings;
+	d->text.failed |= more->text.failed;
+}
+
 bool
 gan_yaml_line(const struct gan_yaml *doc, int line, const char **ret_p, size_t *ret_n)
 {

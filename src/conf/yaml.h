@@ -90,6 +90,9 @@ struct gan_diags {
 
 void gan_diags_fini(struct gan_diags *d); /* also a GAN_AUTO handler */
 
+/* Append what was found elsewhere. */
+void gan_diags_add(struct gan_diags *d, const struct gan_diags *more);
+
 /* With position and excerpt, at line:col of the document. */
 void gan_diag_at(struct gan_diags *d, enum gan_diag_level level, const struct gan_yaml *doc,
     int line, int col, const char *fmt, ...) GAN_PRINTF(6, 7);

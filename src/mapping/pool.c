@@ -163,7 +163,8 @@ gan_pool_closed_one(struct gan_pool *p)
 {
 	struct gan_job *j;
 
-	if (!p->closing || !p->timer_closed || p->mappers != NULL || p->checks != NULL)
+	if (!p->closing || !p->timer_closed || p->mappers != NULL || p->checks != NULL ||
+	    p->nreads > 0)
 		return;
 	while ((j = gan_queue_pop(p)) != NULL) {
 		j->cb(j->arg, GAN_EGONE, NULL, 0);

@@ -75,6 +75,16 @@ GAN_MUST_CHECK int gan_pool_map(struct gan_pool *p, struct gan_rules *set, const
     size_t nrules, const struct gan_map_event *ev, gan_map_fn cb, void *arg);
 
 /*
+ * Read and parse a rule set (gan_rules_load(), or with *blobp a packed one,
+ * which is taken over) without holding up the loop.  cb comes once, later, on
+ * the loop; set and d are lent.  rc: that of the load, or GAN_EGONE when the
+ * pool is closed meanwhile; only an error returned here means no cb.
+ */
+typedef void (*gan_read_fn)(void *arg, int rc, struct gan_rules *set, struct gan_diags *d);
+GAN_MUST_CHECK int gan_pool_read(struct gan_pool *p, struct gan_config *conf,
+    gan_knows_operation_fn knows, char **blobp, size_t len, gan_read_fn cb, void *arg);
+
+/*
  * Compile every rule of a set and run its golden tests, in a worker beside the
  * ones at work.  Findings (compile errors at file:line:column with excerpt, red
  * tests with the difference, rules without tests as warnings) go to d in the

@@ -98,6 +98,7 @@ struct gan_pool {
 	uint64_t serial;       /* counts its changes */
 	size_t nold;           /* jobs of other sets */
 	struct gan_check *checks;
+	size_t nreads; /* threads at work for us: pool_read.c */
 	struct gan_pool_stats stats;
 	bool closing, timer_closed;
 	void (*close_cb)(void *arg);

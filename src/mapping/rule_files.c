@@ -16,6 +16,8 @@
 #include "mapping/frame.h"
 #include "mapping/rules_priv.h"
 
+enum { SCANS = 5 }; /* of a folder that changes while it is read */
+
 static const char magic[] = "gantry-rules-1";
 
 static void
@@ -104,6 +106,14 @@ folder_name(const struct gan_config *conf)
 	return slash != NULL ? slash + 1 : rules;
 }
 
+static bool
+is_folder(const char *real, const char *path)
+{
+	GAN_AUTO(gan_str_free) char *other = path != NULL ? realpath(path, NULL) : NULL;
+
+	return other != NULL && strcmp(real, other) == 0;
+}
+
 /*
  * Rules are kept in the database and sent about: no secret may get into them.
  * The database itself must not even be opened: closing it again would take its
@@ -114,18 +124,45 @@ check_private(
     const struct gan_rule_files *f, const char *path, const char *name, struct gan_err *err)
 {
 	GAN_AUTO(gan_str_free) char *real = realpath(path, NULL);
-	GAN_AUTO(gan_str_free)
-	char *secrets = f->secrets != NULL ? realpath(f->secrets, NULL) : NULL;
 	GAN_AUTO(gan_str_free) char *folder = real != NULL ? gan_path_dir(real) : NULL;
 	struct stat st, db;
 
-	if (folder != NULL && secrets != NULL && strcmp(folder, secrets) == 0)
+	if (folder != NULL &&
+	    (is_folder(folder, f->secrets) || is_folder(folder, getenv("CREDENTIALS_DIRECTORY"))))
 		return gan_err_set(err, GAN_EPERM,
 		    "'%s' lies in the folder of secrets: no rule may read it", name);
 	if (f->database != NULL && stat(path, &st) == 0 && stat(f->database, &db) == 0 &&
 	    st.st_dev == db.st_dev && st.st_ino == db.st_ino)
 		return gan_err_set(
 		    err, GAN_EPERM, "'%s' is the database of gantryd: no rule may read it", name);
+	return GAN_OK;
+}
+
+/* Does real lie in the folder dir, at whatever depth? */
+static bool
+lies_in(const char *real, const char *dir)
+{
+	GAN_AUTO(gan_str_free) char *top = realpath(dir, NULL);
+	size_t n = top != NULL ? strlen(top) : 0;
+
+	if (n == 1)
+		n = 0; /* "/" */
+	return top != NULL && strncmp(real, top, n) == 0 && real[n] == '/';
+}
+
+/* Symbolic links may lead about, but not out; also: where they may lead to as well, or NULL. */
+static int
+stays_inside(
+    const char *dir, const char *also, const char *path, const char *name, struct gan_err *err)
+{
+	GAN_AUTO(gan_str_free) char *real = realpath(path, NULL);
+
+	if (real == NULL)
+		return errno == ENOENT ? gan_err_set(err, GAN_ENOENT, "there is no file '%s'", name)
+				       : gan_err_errno(err, GAN_EIO, "'%s' cannot be read", name);
+	if (!lies_in(real, dir) && (also == NULL || !lies_in(real, also)))
+		return gan_err_set(
+		    err, GAN_EPERM, "'%s' leads out of the folder of gantry.yaml", name);
 	return GAN_OK;
 }
 
@@ -146,14 +183,18 @@ read_rule(
 		gan_diag_file(d, GAN_DIAG_ERROR, shown, "cannot be read: %s", strerror(errno));
 		return GAN_OK;
 	}
-	if (!S_ISREG(st.st_mode))
+	if (!S_ISREG(st.st_mode)) {
+		gan_diag_file(d, GAN_DIAG_WARNING, shown, "not read: this is no regular file");
 		return GAN_OK;
+	}
 	if (strcmp(name + strlen(name) - 4, ".yml") == 0) {
 		gan_diag_file(
 		    d, GAN_DIAG_WARNING, shown, "not read: the names of rule files end in .yaml");
 		return GAN_OK;
 	}
-	int rc = check_private(f, path, shown, &err);
+	int rc = stays_inside(conf->dir, conf->mapping.rules, path, shown, &err);
+	if (rc == GAN_OK)
+		rc = check_private(f, path, shown, &err);
 	if (rc == GAN_OK)
 		rc = gan_file_read(path, GAN_RULE_FILE_MAX, &data, &len, &err);
 	if (rc == GAN_ENOMEM)
@@ -164,33 +205,115 @@ read_rule(
 		gan_diag_file(d, GAN_DIAG_ERROR, shown, "%s", err.msg);
 	if (rc < 0)
 		return GAN_OK;
+	f->rule_bytes += len;
 	return add(f, shown, strlen(shown), data, len, true) != NULL ? GAN_OK : GAN_ENOMEM;
+}
+
+/* -1: told why not. */
+static int
+list(const struct gan_config *conf, struct dirent ***ret_names, struct gan_diags *d)
+{
+	int n = scandir(conf->mapping.rules, ret_names, wanted, by_bytes);
+
+	if (n < 0)
+		gan_diag_file(d, GAN_DIAG_ERROR, conf->mapping.rules,
+		    "the rules folder cannot be read: %s; create it or change mapping.rules",
+		    strerror(errno));
+	if (n <= GAN_RULE_FILES_MAX)
+		return n;
+	gan_diag_file(
+	    d, GAN_DIAG_ERROR, folder_name(conf), "more than %d rule files", GAN_RULE_FILES_MAX);
+	names_free(*ret_names, n);
+	return -1;
+}
+
+static int
+read_rules(struct gan_rule_files *f, const struct gan_config *conf, struct dirent **names, int n,
+    struct gan_diags *d)
+{
+	for (int i = 0; i < n; i++) {
+		if (read_rule(f, conf, names[i]->d_name, d) < 0)
+			return GAN_ENOMEM;
+		if (f->rule_bytes <= GAN_RULES_MAX)
+			continue;
+		gan_diag_file(d, GAN_DIAG_ERROR, folder_name(conf),
+		    "the rule files together are larger than %zuMiB", GAN_RULES_MAX >> 20);
+		break;
+	}
+	return GAN_OK;
+}
+
+static bool
+same_names(struct dirent **a, int na, struct dirent **b, int nb)
+{
+	if (na != nb)
+		return false;
+	for (int i = 0; i < na; i++)
+		if (strcmp(a[i]->d_name, b[i]->d_name) != 0)
+			return false;
+	return true;
+}
+
+/* The folder itself; all zero when there is none. */
+static struct stat
+look(const struct gan_config *conf)
+{
+	struct stat st;
+
+	if (stat(conf->mapping.rules, &st) != 0)
+		memset(&st, 0, sizeof(st));
+	return st;
+}
+
+/*
+ * One look at the folder.  *ret_still: nobody added, renamed or removed a file
+ * meanwhile.  Its time may be a tick of the clock late, so the names are
+ * compared too.
+ */
+static int
+scan(struct gan_rule_files *f, const struct gan_config *conf, struct gan_diags *d, bool *ret_still)
+{
+	struct stat before = look(conf), now;
+	struct dirent **names = NULL, **after = NULL;
+	int n = list(conf, &names, d), nafter, rc;
+
+	*ret_still = true;
+	if (n < 0)
+		return GAN_OK;
+	rc = read_rules(f, conf, names, n, d);
+	nafter = scandir(conf->mapping.rules, &after, wanted, by_bytes);
+	now = look(conf);
+	*ret_still = nafter >= 0 && same_names(names, n, after, nafter) &&
+		     now.st_ino == before.st_ino && now.st_mtim.tv_sec == before.st_mtim.tv_sec &&
+		     now.st_mtim.tv_nsec == before.st_mtim.tv_nsec;
+	names_free(names, n);
+	if (nafter >= 0)
+		names_free(after, nafter);
+	return rc;
 }
 
 int
 gan_rule_files_scan(struct gan_rule_files *f, const struct gan_config *conf, struct gan_diags *d)
 {
-	struct dirent **names = NULL;
-	int n, rc = GAN_OK;
+	for (int i = 0; i < SCANS; i++) {
+		GAN_AUTO(gan_diags_fini) struct gan_diags found = { 0 };
+		bool still;
 
-	f->dir = conf->dir;
-	f->secrets = conf->secrets_dir;
-	f->database = conf->store.path;
-	n = scandir(conf->mapping.rules, &names, wanted, by_bytes);
-	if (n < 0) {
-		gan_diag_file(d, GAN_DIAG_ERROR, conf->mapping.rules,
-		    "the rules folder cannot be read: %s; create it or change mapping.rules",
-		    strerror(errno));
+		gan_rule_files_fini(f);
+		f->dir = conf->dir;
+		f->secrets = conf->secrets_dir;
+		f->database = conf->store.path;
+		int rc = scan(f, conf, &found, &still);
+		if (rc < 0)
+			return rc;
+		if (!still)
+			continue;
+		gan_diags_add(d, &found);
 		return GAN_OK;
 	}
-	if (n > GAN_RULE_FILES_MAX)
-		gan_diag_file(d, GAN_DIAG_ERROR, folder_name(conf), "more than %d rule files",
-		    GAN_RULE_FILES_MAX);
-	else
-		for (int i = 0; i < n && rc == GAN_OK; i++)
-			rc = read_rule(f, conf, names[i]->d_name, d);
-	names_free(names, n);
-	return rc;
+	gan_diag_file(d, GAN_DIAG_ERROR, folder_name(conf),
+	    "files come and go while the folder is read: reload again when it is still");
+	return GAN_OK;
 }
 
 /* A relative path without "..": where it leads to is looked at by stays_inside(). */
@@ -209,27 +332,6 @@ check_name(const char *name, struct gan_err *err)
 			    "'%s' is not a plain path inside the folder of gantry.yaml", name);
 	}
 	return GAN_OK;
-}
-
-/* Symbolic links may lead about, but not out. */
-static int
-stays_inside(const char *dir, const char *path, const char *name, struct gan_err *err)
-{
-	char *top = realpath(dir, NULL), *real = realpath(path, NULL);
-	size_t n = top != NULL ? strlen(top) : 0;
-	int rc = GAN_OK;
-
-	if (n == 1)
-		n = 0; /* "/" */
-	if (real == NULL || top == NULL)
-		rc = errno == ENOENT ? gan_err_set(err, GAN_ENOENT, "there is no file '%s'", name)
-				     : gan_err_errno(err, GAN_EIO, "'%s' cannot be read", name);
-	else if (strncmp(real, top, n) != 0 || real[n] != '/')
-		rc = gan_err_set(
-		    err, GAN_EPERM, "'%s' leads out of the folder of gantry.yaml", name);
-	free(top);
-	free(real);
-	return rc;
 }
 
 int
@@ -253,7 +355,7 @@ gan_rule_files_get(struct gan_rule_files *f, const char *name, size_t max,
 	GAN_AUTO(gan_str_free) char *path = gan_path_join(f->dir, name);
 	if (path == NULL)
 		return gan_err_set(err, GAN_ENOMEM, "out of memory");
-	rc = stays_inside(f->dir, path, name, err);
+	rc = stays_inside(f->dir, NULL, path, name, err);
 	if (rc == GAN_OK)
 		rc = check_private(f, path, name, err);
 	if (rc < 0)

@@ -6,6 +6,7 @@
 
 #define GAN_RULE_FILE_MAX ((size_t)1 << 20)
 #define GAN_RULE_FILES_MAX 1000
+#define GAN_RULES_MAX ((size_t)16 << 20) /* all rule files together */
 #define GAN_TABLE_FILE_MAX ((size_t)64 << 20)
 #define GAN_TABLES_MAX ((size_t)64 << 20) /* all tables of a set together */
 #define GAN_RULE_TESTS_MAX 1000
@@ -25,12 +26,15 @@ struct gan_rule_files {
 	const char *secrets, *database; /* what no rule may read */
 	struct gan_rule_file **items;
 	size_t n, cap;
-	size_t table_bytes;
+	size_t rule_bytes, table_bytes;
 };
 
 void gan_rule_files_fini(struct gan_rule_files *f);
 
-/* Find every rule file of conf->mapping.rules, in name order. */
+/*
+ * Find every rule file of conf->mapping.rules, in name order: the folder as it
+ * was at one moment, so that a file that is renamed meanwhile is not missed.
+ */
 GAN_MUST_CHECK int gan_rule_files_scan(
     struct gan_rule_files *f, const struct gan_config *conf, struct gan_diags *d);
 

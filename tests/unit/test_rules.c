@@ -293,6 +293,7 @@ START_TEST(only_plain_yaml_files_are_rules_in_name_order)
 	put("50-c.yml", "no rule");
 	ck_assert_int_eq(gan_rules_load(&conf, knows, &set, &d), GAN_OK);
 	ck_assert_str_eq(d.text.data,
+	    "rules.d/40-dir.yaml: warning: not read: this is no regular file\n"
 	    "rules.d/50-c.yml: warning: not read: the names of rule files end in .yaml\n");
 	ck_assert_int_eq(gan_rules_json(set, &json), GAN_OK);
 	ck_assert_str_eq(json.data,

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool_read.c - rule files and lookup tables are read and parsed on a thread of
+ * libuv's pool: the disk may be slow and a table may have a million rows, while
+ * senders wait for the loop.  The thread has everything for itself: a set that
+ * nobody else knows yet, findings of its own, a configuration that never
+ * changes.  Counts of references are touched on the loop only.
+ */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "mapping/pool_priv.h"
+
+struct read {
+	uv_work_t work;
+	struct gan_pool *pool;
+	struct gan_config *conf;
+	gan_knows_operation_fn knows;
+	char *blob; /* NULL: the folder */
+	size_t len;
+	gan_read_fn cb;
+	void *arg;
+	int rc;
+	struct gan_rules *set;
+	struct gan_diags d;
+};
+
+static void
+read_free(struct read *r)
+{
+	gan_rules_unref(&r->set);
+	gan_config_unref(&r->conf);
+	gan_diags_fini(&r->d);
+	free(r->blob);
+	free(r);
+}
+
+static void
+on_thread(uv_work_t *work)
+{
+	struct read *r = work->data;
+
+	if (r->blob != NULL)
+		r->rc = gan_rules_unpack(r->conf, r->knows, r->blob, r->len, &r->set, &r->d);
+	else
+		r->rc = gan_rules_load(r->conf, r->knows, &r->set, &r->d);
+}
+
+static void
+on_loop(uv_work_t *work, int status)
+{
+	struct read *r = work->data;
+	struct gan_pool *p = r->pool;
+
+	(void)status; /* never cancelled */
+	p->nreads--;
+	r->cb(r->arg, p->closing ? GAN_EGONE : r->rc, r->set, &r->d);
+	read_free(r);
+	gan_pool_closed_one(p);
+}
+
+int
+gan_pool_read(struct gan_pool *p, struct gan_config *conf, gan_knows_operation_fn knows,
+    char **blobp, size_t len, gan_read_fn cb, void *arg)
+{
+	struct read *r;
+
+	if (p->closing)
+		return GAN_EGONE;
+	r = calloc(1, sizeof(*r));
+	if (r == NULL)
+		return GAN_ENOMEM;
+	r->work.data = r;
+	r->pool = p;
+	r->conf = gan_config_ref(conf);
+	r->knows = knows;
+	r->cb = cb;
+	r->arg = arg;
+	r->blob = blobp != NULL ? *blobp : NULL;
+	r->len = len;
+	if (uv_queue_work(p->loop, &r->work, on_thread, on_loop) != 0) {
+		r->blob = NULL; /* still the caller's */
+		read_free(r);
+		return GAN_ENOMEM;
+	}
+	p->nreads++;
+	if (blobp != NULL)
+		*blobp = NULL;
+	return GAN_OK;
+}

@@ -250,7 +250,22 @@ gan_connector_build(const struct gan_conf_connector *c, const struct gan_operati
 	if (rc < 0)
 		return rc;
 	gan_must(gan_kind_of(c->kind) != NULL); /* it knew the operation */
-	return gan_kind_of(c->kind)->dress(c, token, req, err);
+	rc = gan_kind_of(c->kind)->dress(c, token, req, err);
+	return rc == GAN_OK ? gan_connector_hide(c, req, err) : rc;
+}
+
+/* The name of the user is no secret; in answers it may help. */
+int
+gan_connector_hide(const struct gan_conf_connector *c, struct gan_wire *req, struct gan_err *err)
+{
+	const struct gan_secret *const all[] = { &c->channel_key, &c->token, &c->api_key,
+		&c->api_secret, &c->password };
+	int rc = GAN_OK;
+
+	for (size_t i = 0; i < GAN_COUNT(all) && rc == GAN_OK; i++)
+		if (all[i]->bytes != NULL)
+			rc = gan_wire_hide(req, all[i]->bytes, all[i]->len, err);
+	return rc;
 }
 
 static const char *

@@ -102,6 +102,10 @@ GAN_MUST_CHECK int gan_connector_build(const struct gan_conf_connector *c,
     const struct gan_operation *op, const char *body, size_t len, const char *token,
     struct gan_wire *req, struct gan_err *err);
 
+/* Have all its secrets replaced where an answer repeats them. */
+GAN_MUST_CHECK int gan_connector_hide(
+    const struct gan_conf_connector *c, struct gan_wire *req, struct gan_err *err);
+
 /* For judges: "HTTP 400: <message> (<code>)" from the usual members of an error object. */
 void gan_connector_vendor_text(const cJSON *tree, int status, char *out, size_t outsz);
 

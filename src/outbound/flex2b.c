@@ -250,7 +250,7 @@ token_request(
 	if (rc == GAN_OK)
 		rc = gan_wire_secret(req, "Authorization", "Basic ", basic, strlen(basic), err);
 	if (rc == GAN_OK)
-		rc = gan_wire_hide(req, c->password.bytes, c->password.len, err);
+		rc = gan_connector_hide(c, req, err);
 	gan_secret_free(basic, strlen(basic));
 	return rc;
 }

@@ -353,9 +353,7 @@ token_request(
 	if (rc == GAN_OK)
 		rc = gan_wire_header(req, "Content-Type", "application/json", err);
 	if (rc == GAN_OK)
-		rc = gan_wire_hide(req, c->api_secret.bytes, c->api_secret.len, err);
-	if (rc == GAN_OK)
-		rc = gan_wire_hide(req, c->api_key.bytes, c->api_key.len, err);
+		rc = gan_connector_hide(c, req, err);
 	if (rc == GAN_OK) {
 		req->body_len = body.len;
 		req->body = *ret_body = gan_buf_steal(&body, NULL);

@@ -246,6 +246,12 @@ on_response(void *arg, struct gan_response *resp)
 		GAN_FAILPOINT("after-vendor-answer");
 	s->transfer = NULL;
 	gan_kind_of(s->c->kind)->judge(s->op, &asked, resp, &j);
+	/* Texts that were taken out of JSON: an escape may have hidden a secret in the body. */
+	if (resp->scrub != NULL) {
+		gan_scrub_text(resp->scrub, j.text, strlen(j.text));
+		if (j.response != NULL)
+			gan_scrub_text(resp->scrub, j.response, strlen(j.response));
+	}
 	v = gan_verdict_of(
 	    j.outcome, s->op->repeat, (enum gan_on_unknown)s->row->on_unknown, s->row->maybe_sent);
 	if (resp->cancelled)

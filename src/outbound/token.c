@@ -167,6 +167,8 @@ on_answer(void *arg, struct gan_response *resp)
 	memset(&t->request, 0, sizeof(t->request));
 	t->fetch = NULL;
 	read_answer(t, resp, &r, text);
+	if (resp->scrub != NULL)
+		gan_scrub_text(resp->scrub, text, strlen(text));
 	if (resp->body_len > 0)
 		explicit_bzero(resp->body, resp->body_len);
 	snprintf(whole, sizeof(whole), "no token: %s", text);
@@ -186,6 +188,7 @@ start_fetch(struct gan_token *t, struct gan_err *err)
 	req.total_ms = t->c->deliver.total_ms;
 	req.ca_file = t->c->ca_file;
 	req.repeatable = true;
+	req.answer_is_secret = true;
 	rc = t->kind->token_request(t->c, &req, &body, err);
 	if (rc == GAN_OK) {
 		gan_buf_clear(&t->request);

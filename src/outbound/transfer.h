@@ -20,9 +20,10 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "outbound/scrub.h"
 
 #define GAN_REQUEST_HEADERS 12
-#define GAN_REQUEST_SECRETS 6
+#define GAN_REQUEST_SECRETS 8
 #define GAN_RESPONSE_BODY_MAX ((size_t)1 << 20)
 #define GAN_RESPONSE_HEAD_MAX ((size_t)64 << 10)
 
@@ -42,13 +43,14 @@ struct gan_wire {
 	char *url;
 	struct gan_header headers[GAN_REQUEST_HEADERS];
 	size_t nheaders;
-	char *secrets[GAN_REQUEST_SECRETS]; /* replaced by '*' where an answer repeats them */
+	char *secrets[GAN_REQUEST_SECRETS]; /* replaced where an answer repeats them: scrub.h */
 	size_t nsecrets;
 	const void *body; /* borrowed until gan_transfer_start() returns; NULL: none */
 	size_t body_len;
 	int64_t connect_ms, total_ms;
-	bool repeatable;     /* may use a kept connection, on which curl repeats a request */
-	const char *ca_file; /* borrowed like body; NULL: the system's */
+	bool repeatable;       /* may use a kept connection, on which curl repeats a request */
+	bool answer_is_secret; /* a token: never kept, so it comes as it is */
+	const char *ca_file;   /* borrowed like body; NULL: the system's */
 };
 
 void gan_wire_fini(struct gan_wire *req); /* overwrites secrets; also a GAN_AUTO handler */
@@ -64,7 +66,7 @@ GAN_MUST_CHECK int gan_wire_header(
 GAN_MUST_CHECK int gan_wire_secret(struct gan_wire *req, const char *name, const char *prefix,
     const char *secret, size_t len, struct gan_err *err);
 
-/* One more text to be replaced in answers (it stands in the body, say); short ones are ignored. */
+/* One more text to be replaced in answers; short ones, and those known already, are ignored. */
 GAN_MUST_CHECK int gan_wire_hide(
     struct gan_wire *req, const char *secret, size_t len, struct gan_err *err);
 
@@ -90,7 +92,8 @@ struct gan_response {
 	int64_t started_ms, ended_ms; /* wall clock */
 	uint64_t bytes_sent;          /* head and body, as far as curl knows */
 	bool timed_out, cancelled;
-	char error[320]; /* "" when complete */
+	char error[320];               /* "" when complete */
+	const struct gan_scrub *scrub; /* for texts read out of the body; NULL: no secrets */
 };
 
 struct gan_transfers; /* all of them */

@@ -300,6 +300,7 @@ gan_transfer_setup(struct gan_transfer *t, const struct gan_wire *req, struct ga
 
 	t->plain = strncasecmp(req->url, "http://", 7) == 0;
 	t->total_ms = req->total_ms;
+	t->unscrubbed = req->answer_is_secret;
 	t->answer.max = GAN_RESPONSE_BODY_MAX;
 	rc = copy_request(t, req);
 	if (rc == GAN_OK)
@@ -310,18 +311,18 @@ gan_transfer_setup(struct gan_transfer *t, const struct gan_wire *req, struct ga
 }
 
 /* A peer that repeats our secret must not put it into logs and the database. */
-static void
-scrub(const struct gan_transfer *t, char *text, size_t len)
+static int
+scrub(struct gan_transfer *t, struct gan_response *r)
 {
-	for (size_t i = 0; i < t->nsecrets; i++) {
-		size_t n = strlen(t->secrets[i]);
-		char *at = text;
-
-		while ((at = memmem(at, len - (size_t)(at - text), t->secrets[i], n)) != NULL) {
-			memset(at, '*', n);
-			at += n;
-		}
+	for (size_t i = 0; i < t->nsecrets; i++)
+		if (gan_scrub_add(&t->scrub, t->secrets[i], strlen(t->secrets[i])) < 0)
+			return GAN_ENOMEM;
+	if (!t->unscrubbed) {
+		gan_scrub_text(&t->scrub, r->head, strlen(r->head));
+		gan_scrub_text(&t->scrub, r->body, r->body_len);
 	}
+	r->scrub = &t->scrub;
+	return GAN_OK;
 }
 
 static enum gan_sent
@@ -413,13 +414,11 @@ gan_transfer_conclude(struct gan_transfer *t, CURLcode code, struct gan_response
 	explain(t, code, &r);
 	r.head = gan_buf_steal(&t->head, NULL);
 	r.body = gan_buf_steal(&t->answer, &r.body_len);
-	if (r.head == NULL || r.body == NULL) {
+	if (r.head == NULL || r.body == NULL || scrub(t, &r) < 0) {
 		free(r.head);
 		free(r.body);
 		return GAN_ENOMEM;
 	}
-	scrub(t, r.head, strlen(r.head));
-	scrub(t, r.body, r.body_len);
 	r.retry_after = gan_steal(&t->retry_after);
 	*ret_resp = r;
 	return GAN_OK;
@@ -436,6 +435,7 @@ gan_transfer_clear(struct gan_transfer *t)
 	for (size_t i = 0; i < t->nsecrets; i++)
 		gan_secret_free(t->secrets[i], strlen(t->secrets[i]));
 	t->nsecrets = 0;
+	gan_scrub_fini(&t->scrub);
 	gan_buf_fini(&t->head);
 	gan_buf_fini(&t->answer);
 	gan_str_free(&t->retry_after);

@@ -18,9 +18,11 @@ struct gan_transfer {
 	size_t body_len;
 	char *secrets[GAN_REQUEST_SECRETS];
 	size_t nsecrets;
+	struct gan_scrub scrub; /* made of them when the answer is there */
 	gan_transfer_fn cb;
 	void *arg;
 	bool plain;      /* http: only to this machine */
+	bool unscrubbed; /* head and body come as they are */
 	bool began;      /* the connection was handed to the request */
 	bool head_flood; /* more header bytes than allowed */
 	bool body_flood; /* more body bytes than allowed */

@@ -86,6 +86,9 @@ gan_wire_hide(struct gan_wire *req, const char *secret, size_t len, struct gan_e
 {
 	if (len < HIDE_MIN)
 		return GAN_OK;
+	for (size_t i = 0; i < req->nsecrets; i++)
+		if (strlen(req->secrets[i]) == len && memcmp(req->secrets[i], secret, len) == 0)
+			return GAN_OK;
 	if (req->nsecrets == GAN_REQUEST_SECRETS)
 		return gan_err_set(err, GAN_ELIMIT, "too many secrets in one request");
 	req->secrets[req->nsecrets] = gan_memdup(secret, len);

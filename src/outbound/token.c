@@ -116,6 +116,16 @@ gan_token_drop(struct gan_token *t, uint64_t serial)
 		forget(t);
 }
 
+/* It will stand in a header; one that cannot would be refused there again and again, as ours. */
+static bool
+fits_header(const char *token)
+{
+	for (; *token != '\0'; token++)
+		if ((unsigned char)*token <= 0x20 || (unsigned char)*token >= 0x7f)
+			return false;
+	return true;
+}
+
 /* What a token answer means. Fills r and, when it is one, takes the token. */
 static void
 read_answer(
@@ -131,6 +141,12 @@ read_answer(
 	snprintf(text, 512, "%s", j.text);
 	if (j.outcome == GAN_OUTCOME_OK) {
 		rc = t->kind->token_read(resp, gan_wall_ms(), &life, &err);
+		if (rc == GAN_OK && !fits_header(life.token)) {
+			gan_secret_free(life.token, strlen(life.token));
+			rc = gan_err_set(&err, GAN_EPARSE,
+			    "the token that the peer gave holds a blank, a control character or "
+			    "one beyond ASCII");
+		}
 		if (rc == GAN_OK) {
 			forget(t);
 			t->text = life.token;

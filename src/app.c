@@ -140,8 +140,37 @@ on_paused(void *arg, const char *connector, const char *reason, int64_t since_ms
 	gan_outbound_pause(((struct gan_app *)arg)->outbound, connector, reason, since_ms);
 }
 
+static void
+on_spool(void *arg, enum gan_spool_news what, int64_t records, const char *text)
+{
+	(void)arg;
+	switch (what) {
+	case GAN_SPOOL_USED:
+		gan_log(GAN_LOG_WARNING, NULL,
+		    "the database takes no new events (%s): webhooks go to the emergency spool",
+		    text);
+		break;
+	case GAN_SPOOL_EMPTIED:
+		gan_log(GAN_LOG_NOTICE, NULL,
+		    "the emergency spool is empty again: %" PRId64 " webhooks were imported",
+		    records);
+		break;
+	case GAN_SPOOL_LOST:
+		gan_log(GAN_LOG_ERR, NULL,
+		    "%" PRId64 " records of %s cannot be read: torn before they were acknowledged, "
+		    "or damaged since",
+		    records, text);
+		break;
+	default:
+		gan_log(GAN_LOG_ERR, NULL,
+		    "the emergency spool cannot be used, webhooks depend on the database alone: "
+		    "%s",
+		    text);
+	}
+}
+
 /*
- * The database is broken: the pending requests get their 503, then we go
+ * The database is broken: the pending requests get their answer, then we go
  * without closing it (a close would write) and systemd starts us again.
  */
 static void
@@ -339,11 +368,13 @@ open_store(struct gan_app *app)
 	const struct gan_config *conf = app->conf;
 	const struct gan_store_options opt = { .path = conf->store.path,
 		.min_free = conf->store.min_free,
+		.spool_bytes = conf->store.spool,
 		.keep_delivered_ms = conf->store.keep_delivered_ms,
 		.keep_ignored_ms = conf->store.keep_ignored_ms,
 		.keep_rejected_ms = conf->store.keep_rejected_ms,
 		.keep_audit_ms = conf->store.keep_audit_ms,
 		.on_fatal = on_fatal,
+		.on_spool = on_spool,
 		.arg = app };
 	struct gan_err err;
 	int rc = gan_store_open(&app->loop, &opt, &app->store, &err);

@@ -180,6 +180,8 @@ needs_restart(const struct gan_config *a, const struct gan_config *b)
 {
 	if (!gan_streq(a->store.path, b->store.path) || a->store.postgresql != b->store.postgresql)
 		return "store.path or store.engine";
+	if (a->store.spool != b->store.spool)
+		return "store.spool";
 	if (!gan_streq(a->control_socket, b->control_socket))
 		return "listen.control.socket";
 	if (!gan_streq(a->admin.host, b->admin.host) || a->admin.port != b->admin.port)

@@ -141,7 +141,10 @@ look_at_space(struct visit *v, const struct gan_store_counts *n)
 	if (n->full)
 		found(v, "store", "problem",
 		    "make room on its disk; gantryd takes events again by itself",
-		    "the store is full: new events are answered with 503");
+		    "the store is full: %s",
+		    n->spool_size > 0 && !n->spool_broken
+			? "webhooks go to the emergency spool, other events are answered with 503"
+			: "new events are answered with 503");
 	if (dir == NULL || statvfs(dir, &fs) < 0)
 		return;
 	free_bytes = (int64_t)(fs.f_bavail * fs.f_frsize);
@@ -151,6 +154,31 @@ look_at_space(struct visit *v, const struct gan_store_counts *n)
 	    "only %s are free in %s; below %s new events are refused",
 	    gan_size_format(free_bytes >> 20 << 20, have, sizeof(have)), dir,
 	    gan_size_format(v->conf->store.min_free, need, sizeof(need)));
+}
+
+static void
+look_at_spool(struct visit *v, const struct gan_store_counts *n)
+{
+	char used[32], size[32], since[GAN_TIME_LEN];
+
+	if (n->spool_broken)
+		found(v, "spool", "problem",
+		    "look for its reason in the log; mend the disk, restart",
+		    "the emergency spool failed: webhooks depend on the database alone");
+	else if (n->spool_size == 0 && v->conf->store.spool > 0)
+		found(v, "spool", "warning", "make room on the disk of the database",
+		    "there was no room to make the emergency spool");
+	if (n->spool_lost > 0)
+		found(v, "spool", "problem", "ask the senders what they sent in that time",
+		    "%lld records of the emergency spool could not be read",
+		    (long long)n->spool_lost);
+	if (n->spool_records > 0)
+		found(v, "spool", "problem",
+		    "make room on the disk; they are imported by themselves",
+		    "%lld webhooks wait in the emergency spool since %s (%s of %s used)",
+		    (long long)n->spool_records, gan_time_format(n->spool_since_ms, since),
+		    gan_size_format(n->spool_bytes, used, sizeof(used)),
+		    gan_size_format(n->spool_size, size, sizeof(size)));
 }
 
 /* ---- what runs ---- */
@@ -300,6 +328,7 @@ gan_verb_doctor(struct gan_call *c)
 	look_at_secrets(&v);
 	look_at_files(&v);
 	look_at_space(&v, n);
+	look_at_spool(&v, n);
 	look_at_clock(&v, n);
 	look_at_rules(&v);
 	look_at_connectors(&v);

@@ -137,8 +137,18 @@ put_store(const struct gan_store_counts *n, struct gan_buf *b)
 	plain(b, "gantry_store_size_bytes", "gauge", "Size of the database file.", n->file_bytes);
 	plain(b, "gantry_store_wal_bytes", "gauge", "Size of its write-ahead log.", n->wal_bytes);
 	plain(b, "gantry_store_free_bytes", "gauge", "Free space on its disk.", n->free_bytes);
-	plain(b, "gantry_store_full", "gauge", "1 when new events are refused for want of space.",
-	    n->full);
+	plain(b, "gantry_store_full", "gauge", "1 when the database takes no new events.", n->full);
+	plain(b, "gantry_spool_records", "gauge", "Webhooks that wait in the emergency spool.",
+	    n->spool_records);
+	plain(b, "gantry_spool_bytes", "gauge", "How much of the spool is used.", n->spool_bytes);
+	plain(b, "gantry_spool_size_bytes", "gauge", "Size of the spool; 0: there is none.",
+	    n->spool_size);
+	plain(b, "gantry_spool_broken", "gauge", "1 when the spool takes nothing more.",
+	    n->spool_broken);
+	plain(b, "gantry_spool_taken_total", "counter", "Webhooks put into the spool since start.",
+	    n->spool_taken);
+	plain(b, "gantry_spool_imported_total", "counter",
+	    "Webhooks imported from the spool since start.", n->spool_imported);
 }
 
 static void

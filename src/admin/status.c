@@ -190,7 +190,15 @@ put_store(struct gan_buf *b, const struct gan_store_counts *n)
 	    (long long)n->commits, (long long)n->file_bytes, (long long)n->wal_bytes,
 	    (long long)n->free_bytes);
 	gan_put_time(b, n->last_commit_ms);
-	gan_buf_puts(b, "}");
+	gan_buf_printf(b,
+	    ",\"spool\":{\"records\":%lld,\"bytes\":%lld,\"size\":%lld,\"taken\":%lld,"
+	    "\"imported\":%lld,\"lost\":%lld,",
+	    (long long)n->spool_records, (long long)n->spool_bytes, (long long)n->spool_size,
+	    (long long)n->spool_taken, (long long)n->spool_imported, (long long)n->spool_lost);
+	put_bool(b, "broken", n->spool_broken);
+	gan_buf_puts(b, ",\"since\":");
+	gan_put_time(b, n->spool_since_ms);
+	gan_buf_puts(b, "}}");
 }
 
 static void

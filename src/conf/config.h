@@ -63,6 +63,7 @@ struct gan_conf_store {
 	bool postgresql; /* engine; not built yet: refused at load */
 	char *path;      /* absolute */
 	int64_t min_free;
+	int64_t spool; /* size of the emergency spool; 0: none */
 	int64_t keep_delivered_ms, keep_ignored_ms, keep_rejected_ms, keep_audit_ms;
 };
 

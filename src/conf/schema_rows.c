@@ -66,14 +66,18 @@ const struct gan_schema_row gan_schema_rows[] = {
 	{ "listen.control.socket", GAN_T_PATH, .dflt = "/run/gantry/control.sock",
 	    CONF(control_socket), .help = "Only its owner and group can open it." },
 
-	{ "store", GAN_T_MAP, .help = "The database. _engine_ and _path_ change with a restart only." },
+	{ "store", GAN_T_MAP, .help = "The database. _engine_, _path_ and _spool_ change with a restart only." },
 	{ "store.engine", GAN_T_ENUM, .dflt = "sqlite", .choices = "sqlite|postgresql",
 	    CONF(store.postgresql), .help = "*postgresql* is not built yet and refused." },
 	{ "store.path", GAN_T_PATH, .dflt = "/var/lib/gantry/gantry.db", CONF(store.path),
 	    .help = "The SQLite file, on a local disk." },
 	{ "store.min_free", GAN_T_SIZE, .dflt = "256MiB", .min = 0, .max = TIB,
 	    CONF(store.min_free),
-	    .help = "With less free space on its disk, new events are answered with 503." },
+	    .help = "With less free space on its disk it takes no new events: webhooks go to the "
+		    "spool, others are answered with 503." },
+	{ "store.spool", GAN_T_SIZE, .dflt = "64MiB", .min = 0, .max = GIB, CONF(store.spool),
+	    .help = "Size of the emergency spool beside the database, allocated at the first start. "
+		    "It keeps webhooks while the database takes no events. *0* for none." },
 	{ "store.retention", GAN_T_MAP, .help = "How long finished things are kept." },
 	{ "store.retention.delivered", GAN_T_DURATION, .dflt = "90d", .min = S, .max = 100 * Y,
 	    CONF(store.keep_delivered_ms), .help = "Events whose deliveries are all done." },

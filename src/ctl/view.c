@@ -150,7 +150,9 @@ gan_ctl_put_status(struct gan_span s, struct gan_buf *out)
 	put_line(s, "quarantined", "quarantined", out);
 	put_line(s, "listens on", "listen.public", out);
 	if (is_true(s, "store.full"))
-		gan_buf_puts(out, "store        FULL: new events are refused\n");
+		gan_buf_puts(out, "store        FULL: the database takes no new events\n");
+	if (gan_span_int(gan_span_path(s, "store.spool.records"), 0) > 0)
+		put_line(s, "spooled", "store.spool.records", out);
 	if (gan_span_count(gan_span_get(s, "ignored_topics")) > 0) {
 		gan_buf_puts(out, "ignored      ");
 		put_counts(gan_span_get(s, "ignored_topics"), out);
@@ -180,6 +182,11 @@ gan_ctl_unhealthy(struct gan_span s, struct gan_buf *out)
 		n += put_reason(out, "not ready: ", s, "not_ready");
 	if (is_true(s, "store.full"))
 		n += put_reason(out, "the store is full; free bytes: ", s, "store.free_bytes");
+	if (gan_span_int(gan_span_path(s, "store.spool.records"), 0) > 0)
+		n += put_reason(
+		    out, "webhooks wait in the emergency spool: ", s, "store.spool.records");
+	if (is_true(s, "store.spool.broken"))
+		n += put_reason(out, "the emergency spool failed; bytes: ", s, "store.spool.size");
 	if (is_set(s, "rules_red"))
 		n += put_reason(out, "rules are red: ", s, "rules_red");
 	while (gan_span_next(connectors, &it, NULL, &c)) {

@@ -179,6 +179,20 @@ tell_form(struct gan_exchange *x, const struct gan_signature *sig)
 	    alg, enc, sig->header, sig->secret, sig->header, alg, enc);
 }
 
+/* As durable as in the database; its id comes when it is imported. */
+static void
+answer_spooled(struct gan_exchange *x)
+{
+	static const char body[] = "{\"id\":null,\"status\":\"spooled\"}\n";
+
+	x->in->stats.accepted++;
+	if (x->req != NULL)
+		(void)gan_request_answer(x->req, &(struct gan_answer){ .status = 200,
+						     .type = "application/json",
+						     .body = body,
+						     .len = sizeof(body) - 1 });
+}
+
 static void
 on_stored(void *arg, int rc, enum gan_ingest_verdict verdict, int64_t event_id)
 {
@@ -191,6 +205,10 @@ on_stored(void *arg, int rc, enum gan_ingest_verdict verdict, int64_t event_id)
 		return;
 	}
 	(void)gan_id_format(GAN_ID_EVENT, event_id, id);
+	if (verdict == GAN_INGEST_SPOOLED) {
+		answer_spooled(x);
+		return;
+	}
 	if (verdict == GAN_INGEST_DUPLICATE) {
 		x->in->stats.duplicates++;
 		status = "duplicate";
@@ -277,6 +295,7 @@ accept_webhook(struct gan_exchange *x)
 		tell_rejected(x, json.msg);
 	}
 	ev.topic_raw = raw;
+	ev.spool = true;
 	ev.received_ms = x->received_ms;
 	put_meta(x, &sig, raw, &info, &meta);
 	store(x, &ev, &meta);

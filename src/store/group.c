@@ -113,6 +113,7 @@ publish(struct gan_store *s, bool committed)
 	struct gan_job *job;
 	bool synced = false;
 
+	gan_rescue_ran(s);
 	(void)pthread_mutex_lock(&s->lock);
 	while ((job = pop(&s->ran)) != NULL) {
 		if (job->sync) {
@@ -195,7 +196,7 @@ run_ingest(struct gan_store *s)
 	struct gan_job *job;
 	int rc = GAN_OK;
 
-	for (int n = 0; rc == GAN_OK && n < GAN_GROUP_INGEST; n++) {
+	for (int n = 0; rc == GAN_OK && n < GAN_GROUP_INGEST && !gan_rescue_waits(s); n++) {
 		job = pop(&s->mine[GAN_JOB_INGEST]);
 		if (job == NULL)
 			break;
@@ -302,8 +303,9 @@ run_apart(struct gan_store *s)
 		} else if (ingest && job->rc == GAN_OK) {
 			full = 0;
 		}
-		/* Each is final by itself, whatever becomes of the next one. */
-		if (!s->db->broken)
+		/* Each is final by itself, whatever becomes of the next one; those for which there
+		 * was no room may share one sync of the spool. */
+		if (!s->db->broken && job->rc != GAN_EFULL)
 			publish(s, job->rc == GAN_OK);
 	}
 	append(&s->ran, &jobs);
@@ -334,6 +336,42 @@ do_group(struct gan_store *s)
 		fail_all(s);
 	else
 		publish(s, false);
+}
+
+/*
+ * Events that wait in the spool come before all others.  While the database
+ * takes none of them, new ones are not even tried.
+ */
+static void
+do_import(struct gan_store *s)
+{
+	int rc;
+
+	if (gan_rescue_due(s)) {
+		rc = begin(s);
+		if (rc == GAN_OK)
+			rc = gan_rescue_import(s);
+		if (rc == GAN_OK)
+			rc = commit(s);
+		if (rc == GAN_OK) {
+			gan_txn_apply(s);
+			gan_rescue_imported(s);
+			publish(s, true);
+			return;
+		}
+		gan_db_rollback(s->db);
+		gan_rescue_failed(s, rc);
+	}
+	if (s->db->broken) {
+		fail_all(s);
+		return;
+	}
+	if (!gan_rescue_waits(s))
+		return;
+	for (struct gan_job *job = s->mine[GAN_JOB_INGEST].head; job != NULL; job = job->next)
+		job->rc = GAN_EFULL;
+	append(&s->ran, &s->mine[GAN_JOB_INGEST]);
+	publish(s, false);
 }
 
 /* ---- between commits ------------------------------------------------------------------ */
@@ -441,7 +479,7 @@ static bool
 wait_for_work(struct gan_store *s, bool *ret_stop, bool *ret_tuned)
 {
 	struct timespec until;
-	bool work, background = has_work(s->mine) || s->retain.active;
+	bool work, background = has_work(s->mine) || s->retain.active || gan_rescue_due(s);
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec++;
@@ -485,6 +523,9 @@ gan_group_thread(void *arg)
 		if (tuned)
 			do_tune(s);
 		gan_space_check(s, false);
+		gan_rescue_check(s);
+		if (!s->db->broken)
+			do_import(s);
 		if (!s->db->broken)
 			do_group(s);
 		if (!s->db->broken)
@@ -503,6 +544,11 @@ gan_group_thread(void *arg)
 	/* Whoever found the damage may have had no job at hand. */
 	if (s->db->broken && !s->fatal)
 		fail_all(s);
+	/* Until the process ends: webhooks still go to the spool, all others fail. */
+	while (s->db->broken && !stop) {
+		(void)wait_for_work(s, &stop, &tuned);
+		fail_all(s);
+	}
 	if (!s->db->broken && s->db->path != NULL)
 		gan_db_checkpoint(s->db, true);
 	(void)pthread_mutex_lock(&s->lock);

@@ -237,6 +237,7 @@ gan_store_ingest(struct gan_store *s, const struct gan_ingest *in, gan_ingest_fn
 		j->cb = cb;
 		j->arg = arg;
 		j->job.bytes = in->body_len + strlen(j->event->meta) + sizeof(*j);
+		j->job.spool = in->spool ? GAN_JOB_MAY_SPOOL : GAN_JOB_UNSPOOLED;
 		rc = gan_store_job_post(s, &j->job);
 	}
 	if (rc < 0 && j != NULL) {
@@ -247,6 +248,65 @@ gan_store_ingest(struct gan_store *s, const struct gan_ingest *in, gan_ingest_fn
 		gan_store_job_free(&job);
 	}
 	return rc;
+}
+
+/* ---- the emergency spool -------------------------------------------------------- */
+
+void
+gan_ingest_get(const struct gan_job *job, struct gan_ingest *ret_in, int64_t *ret_maybe_id)
+{
+	const struct ingest_job *j = (const struct ingest_job *)job;
+	const struct gan_event *e = j->event;
+
+	*ret_in = (struct gan_ingest){ .source = e->source,
+		.topic = e->topic,
+		.topic_raw = e->topic_raw,
+		.meta = e->meta,
+		.reject = j->reject,
+		.body = e->body,
+		.body_len = e->body_len,
+		.received_ms = e->received_ms,
+		.dedupe = j->dedupe };
+	memcpy(ret_in->hash, j->hash, sizeof(j->hash));
+	*ret_maybe_id = j->verdict == GAN_INGEST_STORED ? j->event_id : 0;
+}
+
+void
+gan_ingest_was_spooled(struct gan_job *job)
+{
+	struct ingest_job *j = (struct ingest_job *)job;
+
+	job->rc = GAN_OK;
+	j->verdict = GAN_INGEST_SPOOLED;
+	j->event_id = 0;
+	j->to_map = false;
+}
+
+/* Nobody has it at hand to map it: it has to be fetched. */
+int
+gan_ingest_spooled(struct gan_store *s, const struct gan_ingest *in)
+{
+	struct gan_event e = { .received_ms = in->received_ms,
+		.source = in->source,
+		.topic = in->topic,
+		.topic_raw = in->topic_raw == NULL ? in->topic : in->topic_raw,
+		.meta = in->meta,
+		.body = in->body,
+		.body_len = in->body_len };
+	struct ingest_job j = { .event = &e, .dedupe = in->dedupe };
+	char *reject GAN_AUTO(gan_str_free) = NULL;
+	int rc;
+
+	if (in->reject != NULL) {
+		reject = strdup(in->reject);
+		if (reject == NULL)
+			return gan_err_set(&s->db->why, GAN_ENOMEM, "import");
+	}
+	j.reject = reject;
+	memcpy(j.hash, in->hash, sizeof(j.hash));
+	rc = ingest_run(s, &j.job);
+	s->txn.new_events = s->txn.new_events || j.to_map;
+	return rc < 0 ? rc : j.job.rc;
 }
 
 /* ---- the log of hashes --------------------------------------------------------- */

@@ -20,6 +20,8 @@
 	X(BEGIN, "BEGIN IMMEDIATE")                                                                \
 	X(COMMIT, "COMMIT")                                                                        \
 	/* events */                                                                               \
+	X(EVENT_IS, "SELECT source = ?2 AND topic = ?3 AND received_ms = ?4 AND body = ?5"         \
+		    " FROM event WHERE id = ?1")                                                   \
 	X(EVENT_PUT, "INSERT INTO event(id, source, topic, topic_raw, received_ms, meta, body)"    \
 		     " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                        \
 	X(EVENT_GET, "SELECT " GAN_EVENT_COLS ", m.state, e.body FROM event e LEFT JOIN mapping m" \

@@ -58,7 +58,7 @@ post_locked(struct gan_store *s, struct gan_job *job)
 
 	if (s->stop)
 		return GAN_EGONE;
-	if (s->fatal)
+	if (s->fatal && !(job->spool != GAN_JOB_UNSPOOLED && s->rescue.open))
 		return GAN_EIO;
 	if (s->depth[class] >= limits[class].jobs || s->bytes[class] >= limits[class].bytes)
 		return GAN_EBUSY;
@@ -106,6 +106,7 @@ static void
 store_free(struct gan_store *s)
 {
 	gan_window_free(&s->window);
+	gan_rescue_free(s);
 	gan_db_free(&s->db);
 	(void)pthread_cond_destroy(&s->wake);
 	(void)pthread_cond_destroy(&s->synced);
@@ -152,10 +153,21 @@ tell(struct gan_store *s, bool events, size_t ndue, char due[][64])
 }
 
 static void
+tell_spool(struct gan_store *s, const struct gan_spool_note notes[GAN_SPOOL_NNEWS])
+{
+	for (int i = 0; i < GAN_SPOOL_NNEWS && s->on_spool != NULL; i++) {
+		if (notes[i].told)
+			s->on_spool(
+			    s->fatal_arg, (enum gan_spool_news)i, notes[i].records, notes[i].text);
+	}
+}
+
+static void
 on_async(uv_async_t *h)
 {
 	struct gan_store *s = h->data;
 	char due[GAN_GROUP_DUE][64];
+	struct gan_spool_note notes[GAN_SPOOL_NNEWS];
 	struct gan_job *list;
 	bool events, ended, fatal;
 	size_t ndue;
@@ -173,11 +185,14 @@ on_async(uv_async_t *h)
 	memcpy(due, s->tell_due, sizeof(due));
 	s->tell_events = false;
 	s->ntell_due = 0;
+	memcpy(notes, s->rescue.notes, sizeof(notes));
+	memset(s->rescue.notes, 0, sizeof(s->rescue.notes));
 	ended = s->ended;
 	fatal = s->fatal;
 	(void)pthread_mutex_unlock(&s->lock);
 
 	run_done(list);
+	tell_spool(s, notes);
 	tell(s, events, ndue, due);
 	if (fatal && !s->fatal_told) {
 		s->fatal_told = true;
@@ -268,7 +283,6 @@ load(struct gan_store *s, struct gan_err *err)
 		return gan_err_set(err, rc == GAN_EIO ? GAN_ESTORE : rc, "%s: %s",
 		    s->db->path == NULL ? "memory" : s->db->path, s->db->why.msg);
 	gan_space_check(s, true);
-	s->counts = s->now;
 	return GAN_OK;
 }
 
@@ -325,6 +339,7 @@ gan_store_open(uv_loop_t *loop, const struct gan_store_options *opt, struct gan_
 	s->opt = s->keep = *opt;
 	s->opt.path = s->keep.path = NULL;
 	s->on_fatal = opt->on_fatal;
+	s->on_spool = opt->on_spool;
 	s->fatal_arg = opt->arg;
 	rc = locks_init(s, err);
 	s->window = gan_window_new(opt->dedupe_max);
@@ -334,6 +349,9 @@ gan_store_open(uv_loop_t *loop, const struct gan_store_options *opt, struct gan_
 		rc = gan_db_open(opt->path, &s->db, err);
 	if (rc == GAN_OK)
 		rc = load(s, err);
+	if (rc == GAN_OK)
+		rc = gan_rescue_open(s, opt->path, err);
+	s->counts = s->now;
 	if (rc < 0) {
 		store_free(s);
 		return rc;

@@ -17,6 +17,10 @@
  * GAN_ESTORE/GAN_EIO (the store is broken: see on_fatal), or what the
  * job's comment says.
  *
+ * Webhooks need not end like that: while the database takes nothing, those that
+ * say so (gan_ingest.spool) are kept in the emergency spool and imported later,
+ * also between on_fatal and the end of the process.
+ *
  * Times are wall-clock milliseconds and are handed in, so that tests own the
  * clock.  No SQL outside store/.
  */
@@ -32,15 +36,26 @@
 
 struct gan_store;
 
+enum gan_spool_news {
+	GAN_SPOOL_USED,    /* webhooks go there; text: why the database takes none */
+	GAN_SPOOL_EMPTIED, /* so many are in the database now; text: the file */
+	GAN_SPOOL_LOST,    /* so many were damaged, or torn before they were acknowledged */
+	GAN_SPOOL_FAILED,  /* it takes nothing (more); text: why */
+	GAN_SPOOL_NNEWS,
+};
+
 struct gan_store_options {
-	const char *path;  /* ":memory:" is for tests */
-	int64_t min_free;  /* bytes free below which ingest is refused with GAN_EFULL */
-	int64_t max_bytes; /* test hook for a full disk; 0: none */
+	const char *path;    /* ":memory:" is for tests */
+	int64_t min_free;    /* bytes free below which ingest is refused with GAN_EFULL */
+	int64_t max_bytes;   /* test hook for a full disk; 0: none */
+	int64_t spool_bytes; /* size of the emergency spool beside the database; 0: none */
 	int64_t keep_delivered_ms, keep_ignored_ms, keep_rejected_ms, keep_audit_ms;
 	size_t dedupe_max; /* entries in memory; 0: the default of one million */
 	/* An I/O error or damage: every pending job has failed, nothing more is accepted. The
 	 * process must end without closing the database (gan_store_close is not called). */
 	void (*on_fatal)(void *arg, const struct gan_err *err);
+	/* On the loop, may be NULL: what became of the spool, for the log. */
+	void (*on_spool)(void *arg, enum gan_spool_news what, int64_t records, const char *text);
 	void *arg;
 };
 
@@ -68,6 +83,7 @@ enum gan_ingest_verdict {
 	GAN_INGEST_STORED,
 	GAN_INGEST_DUPLICATE, /* seen before: id is the first one's; nothing stored, counted */
 	GAN_INGEST_CONFLICT,  /* same idempotency key, other body */
+	GAN_INGEST_SPOOLED,   /* in the emergency spool: as durable, stored later, no id yet */
 };
 
 enum gan_dedupe {
@@ -89,6 +105,8 @@ struct gan_ingest {
 	int64_t received_ms;
 	enum gan_dedupe dedupe;
 	unsigned char hash[16]; /* first half of a SHA-256 that includes the source */
+	/* Its sender never repeats it: it may go to the emergency spool. */
+	bool spool;
 };
 
 typedef void (*gan_ingest_fn)(void *arg, int rc, enum gan_ingest_verdict verdict, int64_t event_id);
@@ -417,7 +435,11 @@ struct gan_store_counts {
 	int64_t commits;                           /* since start */
 	int64_t last_commit_ms;                    /* wall clock */
 	int64_t file_bytes, wal_bytes, free_bytes; /* looked up now and then */
-	bool full;                                 /* ingest is refused at the moment */
+	bool full;                                 /* the database takes no new events */
+	/* The emergency spool; taken and imported: records since start. */
+	int64_t spool_records, spool_bytes, spool_size, spool_taken, spool_imported, spool_lost;
+	int64_t spool_since_ms; /* when it began to be used; 0: it is empty */
+	bool spool_broken;      /* it takes nothing more until a restart */
 	/* Connectors that deliveries wait for, looked up now and then, by name. */
 	size_t ndue;
 	char due[GAN_DUE_CONNECTORS_MAX][64];

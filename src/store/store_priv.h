@@ -22,6 +22,8 @@
 #include "base/mem.h"
 #include "store/db.h"
 #include "store/dedupe.h"
+#include "store/rescue.h"
+#include "store/spool.h"
 #include "store/store.h"
 
 enum gan_job_class {
@@ -59,6 +61,11 @@ struct gan_job {
 	int rc;
 	bool sync; /* a blocking call waits for it */
 	bool finished;
+	enum gan_job_spool {
+		GAN_JOB_UNSPOOLED, /* never goes to the spool */
+		GAN_JOB_MAY_SPOOL,
+		GAN_JOB_SPOOLING, /* in the group that is about to be synced */
+	} spool;
 };
 
 #define GAN_GROUP_INGEST 1024 /* ingest jobs in one COMMIT */
@@ -83,6 +90,12 @@ struct gan_txn {
 	char due[GAN_GROUP_DUE][64];
 };
 
+struct gan_spool_note {
+	bool told;
+	int64_t records;
+	char text[sizeof(((struct gan_err *)0)->msg)];
+};
+
 struct gan_queue {
 	struct gan_job *head, **tail;
 };
@@ -94,6 +107,7 @@ struct gan_store {
 	pthread_t thread;
 	void (*on_fatal)(void *arg, const struct gan_err *err);
 	void *fatal_arg;
+	void (*on_spool)(void *arg, enum gan_spool_news what, int64_t records, const char *text);
 
 	/* The loop's own. */
 	void (*on_events)(void *arg, struct gan_event *e);
@@ -139,7 +153,19 @@ struct gan_store {
 	int64_t last_received; /* the newest event that has to be mapped */
 	int64_t quarantine_bytes;
 	int64_t space_checked_ms, due_looked_ms, min_free;
-	bool low_space; /* refuse ingest without trying */
+	bool low_space;          /* refuse ingest without trying */
+	struct gan_spool *spool; /* NULL: none, or none yet */
+	struct {
+		/* Shared, under lock. */
+		struct gan_spool_note notes[GAN_SPOOL_NNEWS];
+		bool open; /* takes webhooks, even after on_fatal */
+		/* The store thread's own. */
+		char *path;
+		int64_t size, make_ms, retry_ms;
+		int64_t episode; /* records imported since it was empty */
+		struct gan_spool_cursor cursor;
+		bool unreadable;
+	} rescue;
 	struct gan_store_options keep;
 	struct {
 		unsigned step; /* which walk */
@@ -191,6 +217,11 @@ int gan_mark_get(struct gan_store *s, const char *name, int64_t *ret);
 int gan_mark_set(struct gan_store *s, const char *name, int64_t value);
 void gan_space_check(struct gan_store *s, bool force); /* counters.c */
 int gan_space_tune(struct gan_store *s);
+
+/* Ingest jobs and the spool: ingest.c.  maybe_id: as in struct gan_spool_record. */
+void gan_ingest_get(const struct gan_job *job, struct gan_ingest *ret_in, int64_t *ret_maybe_id);
+void gan_ingest_was_spooled(struct gan_job *job);
+GAN_MUST_CHECK int gan_ingest_spooled(struct gan_store *s, const struct gan_ingest *in);
 
 int gan_lease_lost(
     struct gan_store *s, int64_t delivery, const char *reason, int64_t now_ms); /* settle.c */

@@ -171,6 +171,8 @@ STATUS = {"version": "1", "site": "s", "generation": 1, "ready": True, "not_read
     ({"attention": 2}, "need a person"),
     ({"rules_red": "waste.yaml:3"}, "rules are red: waste.yaml:3"),
     ({"store": {"full": True}}, "store is full"),
+    ({"store": {"spool": {"records": 3}}}, "wait in the emergency spool: 3"),
+    ({"store": {"spool": {"records": 0, "broken": True, "size": 65536}}}, "the emergency spool failed"),
     ({"connectors": [{"name": "flex2b", "paused": "token"}]}, "paused: flex2b"),
     ({"connectors": [{"name": "flex2b", "paused": None, "breaker_open": True}]}, "breaker is open: flex2b"),
 ])

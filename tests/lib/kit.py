@@ -135,7 +135,8 @@ class Gateway:
                 "admin": {"address": "127.0.0.1:0"},
                 "control": {"socket": "control.sock"},
             },
-            "store": {"engine": "sqlite", "path": "data/gantry.db", "min_free": "1MiB"},
+            "store": {"engine": "sqlite", "path": "data/gantry.db", "min_free": "1MiB",
+                      "spool": "1MiB"},
             "mapping": {"rules": "rules.d", "workers": 2, "timeout": "2s", "memory": "256MiB"},
             "deliver": {
                 "timeout": {"connect": "2s", "total": "2s"},

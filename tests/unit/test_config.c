@@ -129,6 +129,7 @@ START_TEST(defaults_fill_what_is_not_written)
 	ck_assert(!conf->store.postgresql);
 	ck_assert_str_eq(conf->store.path, "/var/lib/gantry/gantry.db");
 	ck_assert_int_eq(conf->store.min_free, INT64_C(256) << 20);
+	ck_assert_int_eq(conf->store.spool, INT64_C(64) << 20);
 	ck_assert_int_eq(conf->store.keep_audit_ms, INT64_C(315360000000));
 	ck_assert_str_eq(conf->mapping.rules, path);
 	ck_assert_uint_eq(conf->mapping.workers, 2);
@@ -147,22 +148,22 @@ END_TEST
 
 START_TEST(every_key_lands_in_its_place)
 {
-	good(
-	    V "site: porto-1\ntime_zone: Europe/Lisbon\nrequire_reason: true\nlog: {level: debug}\n"
-	      "listen:\n  public: {address: \"[::1]:0\", max_body: 2KiB, max_connections: 7, "
-	      "keep_alive: true, trusted_proxies: [10.0.0.1, \"::1\"]}\n"
-	      "  admin: {address: \"127.0.0.2:81\"}\n  control: {socket: run/c.sock}\n"
-	      "store: {path: x.db, min_free: 0, retention: {delivered: 1d, ignored: 2d, rejected: "
-	      "3d, audit: 4d}}\n"
-	      "mapping: {rules: r, workers: 3, timeout: 250ms, memory: 64MiB, numbers: text}\n"
-	      "deliver: {timeout: {connect: 1s, total: 2s}, retry: {first: 3s, factor: 1.5, max: "
-	      "4s, jitter: 0%, give_up: 5s}, breaker: {failures: 6, open: 7s}, concurrency: 8, "
-	      "on_unknown: resend, on_dead: skip}\n"
-	      "sources:\n"
-	      "  a: {kind: prodsmart-webhook, secret: [secret:hook, secret:hook2], signature: "
-	      "{header: X-Sig, algorithm: sha1, encoding: base64hex}}\n"
-	      "  b: {kind: prodsmart-webhook, secret: secret:hook, signature: {header: X-B}}\n"
-	      "  e: {kind: http, tokens: secret:erp}\n");
+	good(V
+	    "site: porto-1\ntime_zone: Europe/Lisbon\nrequire_reason: true\nlog: {level: debug}\n"
+	    "listen:\n  public: {address: \"[::1]:0\", max_body: 2KiB, max_connections: 7, "
+	    "keep_alive: true, trusted_proxies: [10.0.0.1, \"::1\"]}\n"
+	    "  admin: {address: \"127.0.0.2:81\"}\n  control: {socket: run/c.sock}\n"
+	    "store: {path: x.db, min_free: 0, spool: 128KiB, retention: {delivered: 1d, ignored: 2d, rejected: "
+	    "3d, audit: 4d}}\n"
+	    "mapping: {rules: r, workers: 3, timeout: 250ms, memory: 64MiB, numbers: text}\n"
+	    "deliver: {timeout: {connect: 1s, total: 2s}, retry: {first: 3s, factor: 1.5, max: "
+	    "4s, jitter: 0%, give_up: 5s}, breaker: {failures: 6, open: 7s}, concurrency: 8, "
+	    "on_unknown: resend, on_dead: skip}\n"
+	    "sources:\n"
+	    "  a: {kind: prodsmart-webhook, secret: [secret:hook, secret:hook2], signature: "
+	    "{header: X-Sig, algorithm: sha1, encoding: base64hex}}\n"
+	    "  b: {kind: prodsmart-webhook, secret: secret:hook, signature: {header: X-B}}\n"
+	    "  e: {kind: http, tokens: secret:erp}\n");
 	ck_assert_str_eq(conf->public.address.host, "::1");
 	ck_assert_uint_eq(conf->public.address.port, 0);
 	ck_assert_int_eq(conf->public.max_body, 2048);
@@ -170,6 +171,7 @@ START_TEST(every_key_lands_in_its_place)
 	ck_assert_str_eq(conf->public.trusted_proxies[1], "::1");
 	ck_assert_str_eq(conf->admin.host, "127.0.0.2");
 	ck_assert_int_eq(conf->store.keep_rejected_ms, 3 * 86400000);
+	ck_assert_int_eq(conf->store.spool, 128 << 10);
 	ck_assert_int_eq(conf->mapping.memory, 64 << 20);
 	ck_assert_int_eq(conf->mapping.numbers, GAN_NUMBERS_TEXT);
 	ck_assert_double_eq(conf->deliver.retry.factor, 1.5);

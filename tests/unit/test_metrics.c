@@ -56,6 +56,11 @@ START_TEST(figures_arrive_under_their_names)
 	counts.deliveries[GAN_DLV_UNKNOWN] = 2;
 	counts.attention = 5;
 	counts.full = true;
+	counts.spool_records = 3;
+	counts.spool_bytes = 1200;
+	counts.spool_size = 65536;
+	counts.spool_taken = 7;
+	counts.spool_imported = 4;
 	pool.restarts = 4;
 	connectors[0].delivered = 11;
 	connectors[1].breaker_open = true;
@@ -71,6 +76,12 @@ START_TEST(figures_arrive_under_their_names)
 	expect_line("gantry_attention_items{kind=\"stored\"} 5");
 	expect_line("gantry_attention_items{kind=\"connector-paused\"} 1");
 	expect_line("gantry_store_full 1");
+	expect_line("gantry_spool_records 3");
+	expect_line("gantry_spool_bytes 1200");
+	expect_line("gantry_spool_size_bytes 65536");
+	expect_line("gantry_spool_broken 0");
+	expect_line("gantry_spool_taken_total 7");
+	expect_line("gantry_spool_imported_total 4");
 	expect_line("gantry_mapping_worker_restarts_total 4");
 	expect_line("gantry_deliveries_total{connector=\"movilitas\",outcome=\"delivered\"} 11");
 	expect_line("gantry_connector_up{connector=\"movilitas\"} 0");

@@ -302,13 +302,17 @@ settings(struct gan_db *db, struct gan_err *err)
 	}
 	(void)sqlite3_limit(db->h, SQLITE_LIMIT_LENGTH, 32 << 20);
 	(void)sqlite3_busy_timeout(db->h, BUSY_MS);
+	/*
+	 * Before any pragma that reads the file: with it there is no -shm file, which could not be
+	 * made on a full disk, and no second opener (the WAL-reset bug needs one).
+	 */
+	rc = pragma_is(db, "PRAGMA locking_mode=EXCLUSIVE", "exclusive", err);
+	if (rc < 0)
+		return err->code == GAN_OK ? explain(db, err) : rc;
 	if (gan_db_exec(db, "PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-4096;"
 			    "PRAGMA foreign_keys=ON; PRAGMA cell_size_check=ON") < 0)
 		return explain(db, err);
-	/* First of all: with it there is no -shm file and no second opener (pitfalls: WAL reset).
-	 */
-	rc = pragma_is(db, "PRAGMA locking_mode=EXCLUSIVE", "exclusive", err);
-	return rc < 0 && err->code == GAN_OK ? explain(db, err) : rc;
+	return GAN_OK;
 }
 
 static int

@@ -102,10 +102,12 @@ there_and_back(const uint8_t *data, size_t size)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char *bytes = fuzz_copy(data, size);
+	if (size > 0) {
+		char *bytes = fuzz_copy(data, size);
 
-	read_all(bytes, size);
-	free(bytes);
+		read_all(bytes, size);
+		free(bytes);
+	}
 	with_a_good_checksum(data, size);
 	there_and_back(data, size);
 	return 0;

@@ -443,7 +443,13 @@ gan_db_open(const char *path, struct gan_db **ret_db, struct gan_err *err)
 	}
 	rc = connect_to(db, path, err);
 	if (rc < 0) {
-		db->broken = false; /* nothing of ours is at stake: close it */
+		/*
+		 * Close it as it is.  A checkpoint would write to a file that is damaged, or not
+		 * ours, and then remove a log that may hold all that is left.
+		 */
+		if (db->h != NULL)
+			(void)sqlite3_db_config(db->h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+		db->broken = false;
 		return rc;
 	}
 	db->broken = false;

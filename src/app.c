@@ -392,6 +392,7 @@ open_parts(struct gan_app *app)
 {
 	const struct gan_pool_options pool = gan_loader_pool_options(app->conf);
 	struct gan_err err;
+	int rc;
 
 	if (gan_pool_open(&app->loop, &pool, &app->pool, &err) < 0)
 		return complain("mapping workers", &err, EXIT_OSERR);
@@ -399,8 +400,9 @@ open_parts(struct gan_app *app)
 		return complain("mapping", &err, EXIT_SOFTWARE);
 	if (gan_outbound_open(&app->loop, app->conf, app->store, &app->outbound, &err) < 0)
 		return complain("connectors", &err, EXIT_SOFTWARE);
-	if (gan_store_paused(app->store, on_paused, app, &err) < 0)
-		return complain("store", &err, EXIT_DATA);
+	rc = gan_store_paused(app->store, on_paused, app, &err);
+	if (rc < 0)
+		return complain("store", &err, rc == GAN_EIO ? EXIT_IO : EXIT_DATA);
 	gan_store_on_events(app->store, on_events, app);
 	gan_store_on_due(app->store, on_due, app);
 	return 0;

@@ -89,3 +89,19 @@ gan_path_dir(const char *path)
 		return gan_asprintf(".");
 	return slash == path ? gan_asprintf("/") : gan_memdup(path, (size_t)(slash - path));
 }
+
+int
+gan_folder_sync(const char *path, struct gan_err *err)
+{
+	char *dir GAN_AUTO(gan_str_free) = gan_path_dir(path);
+	int fd, rc = GAN_OK;
+
+	if (dir == NULL)
+		return gan_err_set(err, GAN_ENOMEM, "syncing the folder of %s", path);
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fsync(fd) != 0)
+		rc = gan_err_errno(err, GAN_EIO, "syncing the folder of %s", path);
+	if (fd >= 0)
+		(void)close(fd);
+	return rc;
+}

@@ -20,3 +20,6 @@ char *gan_path_join(const char *dir, const char *name);
 
 /* The folder of a path, "." when it has none; NULL without memory. */
 char *gan_path_dir(const char *path);
+
+/* Sync the folder of a path, so that a new file in it is found after a power cut: GAN_EIO. */
+GAN_MUST_CHECK int gan_folder_sync(const char *path, struct gan_err *err);

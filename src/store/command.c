@@ -357,5 +357,9 @@ gan_store_paused(struct gan_store *s,
 	if (rc == GAN_OK)
 		rc = job->rc;
 	gan_store_job_free(&job);
-	return rc < 0 ? gan_err_set(err, rc, "reading the paused connectors from the store") : rc;
+	if (rc == GAN_OK)
+		return GAN_OK;
+	/* After a failure the store thread leaves the reason as it is. */
+	return gan_err_set(err, rc, "reading the paused connectors: %s",
+	    rc == GAN_EIO ? s->db->why.msg : gan_strerror(rc));
 }

@@ -175,9 +175,18 @@ gan_db_rollback(struct gan_db *db)
 static int
 on_wal(void *arg, sqlite3 *h, const char *name, int frames)
 {
+	struct gan_db *db = arg;
+
 	(void)h;
 	(void)name;
-	((struct gan_db *)arg)->wal_frames = frames;
+	db->wal_frames = frames;
+	/*
+	 * The first COMMIT made the log, and its name in the folder must survive as well.  SQLite
+	 * syncs the folder, but does not look whether that worked.
+	 */
+	if (!db->folder_synced && gan_folder_sync(db->path, NULL) < 0)
+		return SQLITE_IOERR_DIR_FSYNC; /* of the COMMIT, as its caller sees it */
+	db->folder_synced = true;
 	return SQLITE_OK;
 }
 

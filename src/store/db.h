@@ -25,6 +25,7 @@ struct gan_db {
 	bool broken;        /* an I/O error or damage was seen: end, do not close */
 	bool created;       /* the file was new */
 	int wal_frames;     /* as of the last COMMIT */
+	bool folder_synced; /* since the write-ahead log was made in it */
 };
 
 /*

@@ -379,26 +379,16 @@ gan_spool_commit(struct gan_spool *sp, struct gan_err *err)
 		sp->end = sp->group.end;
 		sp->last = sp->group.last;
 		sp->records += sp->group.records;
+	} else if (sp->group.records > 0) {
+		/* Its senders hear a refusal: let the next start find nothing, if that still works.
+		 */
+		(void)!pwrite(sp->fd, end, sizeof(end), sp->end);
 	}
 	group_begin(sp);
 	return rc;
 }
 
 /* ---- open -------------------------------------------------------------------------------- */
-
-static int
-sync_folder(const char *path, struct gan_err *err)
-{
-	char *dir GAN_AUTO(gan_str_free) = gan_path_dir(path);
-	int fd = dir == NULL ? -1 : open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int rc = fd >= 0 && fsync(fd) == 0
-		     ? GAN_OK
-		     : gan_err_errno(err, GAN_EIO, "syncing the folder of %s", path);
-
-	if (fd >= 0)
-		(void)close(fd);
-	return rc;
-}
 
 static int
 make(struct gan_spool *sp, int64_t size, struct gan_err *err)
@@ -415,7 +405,7 @@ make(struct gan_spool *sp, int64_t size, struct gan_err *err)
 	rc = put_header(sp, err);
 	if (rc == GAN_OK && fsync(sp->fd) != 0)
 		rc = gan_err_errno(err, GAN_EIO, "syncing %s", sp->path);
-	return rc < 0 ? rc : sync_folder(sp->path, err);
+	return rc < 0 ? rc : gan_folder_sync(sp->path, err);
 }
 
 /* An empty one gets the size that is wanted; nothing depends on it. */

@@ -7,9 +7,9 @@ Needs root for a small tmpfs.
 import os
 
 import kit
+import load
 import pytest
-import rules
-from disk import Account, SmallDisk
+from disk import Sender, SmallDisk
 
 MIB = 1 << 20
 
@@ -20,8 +20,8 @@ def on_small_disk(make_gateway):
     disks = []
 
     def make(size, **store):
-        gan = make_gateway({"flex.yaml": rules.FLEX}, start=False,
-                           config={"store": {"min_free": 0, **store}})
+        gan = make_gateway(load.RULES, start=False, config={
+            **load.CONFIG, "store": {"min_free": 0, **store}})
         disk = SmallDisk(gan.path("data"), size)
         disks.append(disk)
         gan.start()
@@ -36,13 +36,6 @@ def spool(gan):
     return gan.status()["store"]["spool"]
 
 
-def send_until(account, wanted, most=400):
-    for _ in range(most):
-        if account.send() == wanted:
-            return
-    raise AssertionError(f"never {wanted}")
-
-
 def erp_waits(gan):
     got = gan.erp_post("line", {"n": 1})
     assert got.status == 503 and int(got.headers["retry-after"]) > 0, got
@@ -51,38 +44,38 @@ def erp_waits(gan):
 def test_full_disk_spools_then_refuses_then_heals(on_small_disk, sim):
     """The whole story; at its middle a kill -9 on the full disk."""
     gan, disk = on_small_disk(24 * MIB)
-    account = Account(gan, pad=4000)
+    sender = Sender(gan, pad=4000)
     for _ in range(5):
-        assert account.send() == "stored"
+        assert sender.send() == "stored"
     gan.drain()
     disk.fill()
-    send_until(account, "spooled")
+    sender.send_until("spooled")
     erp_waits(gan)
     # Once one waits, no later one is stored before it.
-    assert account.send() == "spooled"
+    assert sender.send() == "spooled"
     kept = spool(gan)
-    assert kept["records"] == len(account.spooled) and kept["since"]
+    assert kept["records"] == len(sender.told["spooled"]) and kept["since"]
     assert disk.free() == 0
 
     # A start needs no space either: no -shm file, which SQLite makes unless it is told early.
     gan.kill()
     gan.start()
     assert sorted(os.listdir(disk.path)) == ["filler", "gantry.db", "gantry.db-wal", "gantry.spool"]
-    assert spool(gan)["records"] == len(account.spooled)
-    send_until(account, 503)
+    assert spool(gan)["records"] == len(sender.told["spooled"])
+    sender.send_until(503)
     erp_waits(gan)
     code, out, _ = gan.ctl_raw("status", "--check", output="table")
     assert code == 1 and "wait in the emergency spool" in out
     doctor = {f["check"]: f for f in gan.ctl("doctor", rc=1)}
     assert "wait in the emergency spool" in doctor["spool"]["finding"]
-    assert f"gantry_spool_records {len(account.spooled)}\n" in metrics(gan)
+    assert f"gantry_spool_records {len(sender.told['spooled'])}\n" in metrics(gan)
 
     disk.empty()
     kit.wait_until(lambda: spool(gan)["records"] == 0, 10, "the spool is imported")
-    assert account.send() == "stored"
+    assert sender.send() == "stored"
+    sender.balance(sim)
     assert gan.erp_post("line", {"n": 1}).status == 202
-    account.balance(sim)
-    assert len(account.spooled) > 50 and account.refused
+    assert len(sender.told["spooled"]) > 50 and sender.told[503]
     log = gan.log()
     assert log.count("webhooks go to the emergency spool") == 1
     assert log.count("the emergency spool is empty again") == 1
@@ -95,29 +88,29 @@ def metrics(gan):
 
 def test_without_a_spool_a_full_disk_is_a_503(on_small_disk, sim):
     gan, disk = on_small_disk(24 * MIB, spool=0)
-    account = Account(gan, pad=4000)
-    account.send()
+    sender = Sender(gan, pad=4000)
+    sender.send()
     disk.fill()
-    send_until(account, 503)
+    sender.send_until(503)
     erp_waits(gan)
     assert not os.path.exists(gan.path("data", "gantry.spool"))
     disk.empty()
     kit.wait_until(lambda: not gan.status()["store"]["full"], 10, "it is not full any more")
-    assert account.send() == "stored"
-    account.balance(sim)
-    assert not account.spooled
+    assert sender.send() == "stored"
+    sender.balance(sim)
+    assert not sender.told["spooled"]
 
 
 def test_min_free_refuses_early_and_leaves_room_for_deliveries(on_small_disk, sim):
     gan, disk = on_small_disk(48 * MIB, min_free="20MiB")
-    account = Account(gan)
+    sender = Sender(gan)
     fault = sim.fault("flex2b", "status", status=503)
     for _ in range(20):
-        assert account.send() == "stored"
+        assert sender.send() == "stored"
     disk.fill(leave=10 * MIB)
     kit.wait_until(lambda: gan.status()["store"]["full"], 10, "too little is free")
     for _ in range(5):
-        assert account.send() == "spooled"
+        assert sender.send() == "spooled"
     erp_waits(gan)
     # What was accepted before is finished meanwhile.
     sim.clear(fault)
@@ -125,15 +118,15 @@ def test_min_free_refuses_early_and_leaves_room_for_deliveries(on_small_disk, si
     assert spool(gan)["records"] == 5
     disk.empty()
     kit.wait_until(lambda: spool(gan)["records"] == 0, 10, "the spool is imported")
-    account.balance(sim)
+    sender.balance(sim)
 
 
 def test_a_checkpoint_that_finds_no_room_is_made_later(on_small_disk, sim):
     """SQLite copies its log into the file, which must grow for it, and on a full disk cannot."""
     gan, disk = on_small_disk(32 * MIB)
-    account = Account(gan, pad=20000)
+    sender = Sender(gan, pad=20000)
     for _ in range(60):
-        assert account.send() == "stored"
+        assert sender.send() == "stored"
     gan.drain()
     db, wal = gan.path("data", "gantry.db"), gan.path("data", "gantry.db-wal")
     small, log = os.stat(db), os.stat(wal).st_size
@@ -141,15 +134,15 @@ def test_a_checkpoint_that_finds_no_room_is_made_later(on_small_disk, sim):
     disk.fill()
     # After three idle seconds it tries: the pages that are there are written, the next is not.
     kit.wait_until(lambda: os.stat(db).st_mtime_ns > small.st_mtime_ns, 15, "a checkpoint")
-    send_until(account, "spooled")
+    sender.send_until("spooled")
     assert os.stat(db).st_size == small.st_size and os.stat(wal).st_size >= log
     # So does a stop; the log stays, and nothing is lost.
     assert gan.stop() == 0
     gan.start()
-    assert account.send() == "spooled"
+    assert sender.send() == "spooled"
     disk.empty()
     kit.wait_until(lambda: spool(gan)["records"] == 0, 10, "the spool is imported")
-    assert account.send() == "stored"
+    assert sender.send() == "stored"
     kit.wait_until(lambda: gan.status()["store"]["wal_bytes"] == 0, 15, "the log is cut")
     assert os.stat(db).st_size > MIB
-    account.balance(sim)
+    sender.balance(sim)

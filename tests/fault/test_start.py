@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: MIT
 """test_start.py - what a start must refuse, and what it must survive."""
 
+import history
+import kit
+import load
+import pytest
+
 
 def test_second_daemon_on_one_database_leaves_with_a_message(make_gateway):
     first = make_gateway()
@@ -14,3 +19,29 @@ def test_second_daemon_on_one_database_leaves_with_a_message(make_gateway):
     else:
         raise AssertionError("two daemons share one database")
     assert first.send_webhook("lot_created", {"n": 1}).status == 200
+
+
+def test_the_second_daemon_hurts_nothing_and_takes_over_later(make_gateway, sim):
+    """Under load, with webhooks in the spool: its opening must not touch either file."""
+    first = make_gateway(load.RULES, config=load.CONFIG)
+    second = make_gateway(load.RULES, start=False, config=load.CONFIG)
+    second.reconfigure(store={"path": first.path("data", "gantry.db")})
+    with load.Load(first) as senders:
+        for _ in range(3):
+            before = len(senders.acked)
+            with pytest.raises(RuntimeError, match="ended with 73"):
+                second.start()
+            kit.wait_until(lambda: len(senders.acked) > before + 20, 20, "the first goes on")
+    assert set(senders.account.statuses) <= {200, 202}
+    first.drain(60)
+    history.verify(first, sim, senders.account)
+    first.reconfigure(store={"min_free": "1TiB"})
+    first.hup()
+    first.wait_notify("READY=1")
+    assert first.send_webhook("lot_deleted", {"n": 1}).json()["status"] == "spooled"
+    with pytest.raises(RuntimeError, match="ended with 73"):
+        second.start()
+    assert first.status()["store"]["spool"]["records"] == 1
+    assert first.stop() == 0
+    second.start()
+    kit.wait_until(lambda: second.status()["store"]["spool"]["imported"] == 1, 10, "imported")

@@ -61,13 +61,14 @@ def _command(injections, log, *how):
     return command
 
 
-def wrap(*injections, log=None):
+def wrap(*injections, log=None, only=None):
     """What to put before a command, as Gateway.start(wrap=...) takes it.
 
     log: a file for strace's lines, one per call (see injected()).
+    only: a file that is there already; calls on others are neither hit nor counted.
     """
     need()
-    return [*_command(injections, log, "-D", "--seccomp-bpf"), "--"]
+    return [*_command(injections, log, "-D", "--seccomp-bpf", *(["-P", only] if only else [])), "--"]
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ def test_the_second_daemon_hurts_nothing_and_takes_over_later(make_gateway, sim)
     first = make_gateway(load.RULES, config=load.CONFIG)
     second = make_gateway(load.RULES, start=False, config=load.CONFIG)
     second.reconfigure(store={"path": first.path("data", "gantry.db")})
-    with load.Load(first) as senders:
+    with load.Load(first, pause=0.02) as senders:
         for _ in range(3):
             before = len(senders.acked)
             with pytest.raises(RuntimeError, match="ended with 73"):

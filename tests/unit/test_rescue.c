@@ -288,6 +288,47 @@ START_TEST(an_event_that_is_there_is_not_stored_again)
 }
 END_TEST
 
+static void
+count_down(void *arg, int rc, enum gan_ingest_verdict verdict, int64_t id)
+{
+	(void)id;
+	ck_assert_int_eq(rc, GAN_OK);
+	ck_assert_int_eq(verdict, GAN_INGEST_SPOOLED);
+	--*(int *)arg;
+}
+
+/* An import of several COMMITs: what comes between them waits for the last one. */
+START_TEST(nothing_overtakes_a_long_import)
+{
+	enum { MANY = 3000 };
+	int left = MANY;
+	struct got after;
+
+	shut();
+	opt.spool_bytes = 1 << 20;
+	reopen();
+	let_in(false);
+	for (int i = 0; i < MANY; i++) {
+		struct gan_ingest in = { .source = "ps",
+			.topic = "t",
+			.meta = "{}",
+			.body = strdup("{}"),
+			.body_len = 2,
+			.received_ms = T0,
+			.spool = true };
+
+		ck_assert_int_eq(gan_store_ingest(st, &in, count_down, &left), GAN_OK);
+	}
+	while (left > 0)
+		uv_run(&loop, UV_RUN_ONCE);
+	let_in(true);
+	after = send_event("after", NULL, false);
+	ck_assert_int_eq(after.rc, GAN_OK);
+	ck_assert_int_eq(counts().events[GAN_EVENT_RECEIVED], MANY + 1);
+	ck_assert_int_eq(counts().spool_records, 0);
+}
+END_TEST
+
 /* ---- an I/O error --------------------------------------------------------------------- */
 
 /* Writes beyond 200 kB fail: those of the write-ahead log do, the spool's are before it. */
@@ -397,6 +438,7 @@ main(void)
 	tcase_add_test(tc, a_restart_imports_before_anything_else);
 	tcase_add_test(tc, nothing_is_imported_twice);
 	tcase_add_test(tc, an_event_that_is_there_is_not_stored_again);
+	tcase_add_test(tc, nothing_overtakes_a_long_import);
 	tcase_add_test(tc, an_io_error_spools_what_it_hit);
 	tcase_add_test(tc, a_damaged_spool_ends_the_start);
 	tcase_add_test(tc, it_is_made_when_there_is_room);

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* dedupe.c - see dedupe.h: open addressing, linear probing, at most 7/8 full. */
+/*
+ * dedupe.c - see dedupe.h: open addressing, linear probing, at most 7/8 full.
+ *
+ * A slot cannot name its log row in two bytes.  It names a block: rows that
+ * follow each other and together hold a handful of entries, one row at least.
+ */
 #include "store/dedupe.h"
 
 #include <stdlib.h>
@@ -7,18 +12,42 @@
 
 #include "base/mem.h"
 
+#define BLOCKS 32768 /* about so many in a full generation; their numbers fit a slot */
+
+struct slot {
+	uint16_t print;
+	uint16_t block; /* from 1; 0: empty */
+};
+
 struct generation {
-	struct gan_dedupe_entry *slots; /* event_id 0: empty */
-	size_t nslots;                  /* a power of two, or 0 */
-	size_t used;
-	int64_t start_ms;
-	int64_t first_row;
+	struct slot *slots;
+	uint32_t *rows; /* the first row of each block, counted from first_row */
+	size_t nblocks, in_block, used;
+	int64_t start_ms, first_row, last_row;
 };
 
 struct gan_window {
 	struct generation now, before;
-	size_t max; /* entries per generation */
+	size_t max;       /* entries per generation */
+	size_t nslots;    /* per generation */
+	size_t per_block; /* entries after which a new row opens a new block */
 };
+
+static bool
+generation_init(struct generation *g, const struct gan_window *w)
+{
+	/* Zero pages until they are used: an idle gateway pays nothing. */
+	g->slots = calloc(w->nslots, sizeof(*g->slots));
+	g->rows = calloc(w->max / w->per_block + 2, sizeof(*g->rows));
+	return g->slots != NULL && g->rows != NULL;
+}
+
+static void
+generation_fini(struct generation *g)
+{
+	free(g->slots);
+	free(g->rows);
+}
 
 struct gan_window *
 gan_window_new(size_t max)
@@ -30,6 +59,10 @@ gan_window_new(size_t max)
 	w->max = (max == 0 ? GAN_DEDUPE_DEFAULT : max) / 2;
 	if (w->max == 0)
 		w->max = 1;
+	w->nslots = w->max / 7 * 8 + 8;
+	w->per_block = w->max / BLOCKS + 1;
+	if (!generation_init(&w->now, w) || !generation_init(&w->before, w))
+		gan_window_free(&w);
 	return w;
 }
 
@@ -40,99 +73,77 @@ gan_window_free(struct gan_window **wp)
 
 	if (w == NULL)
 		return;
-	free(w->now.slots);
-	free(w->before.slots);
+	generation_fini(&w->now);
+	generation_fini(&w->before);
 	free(w);
 }
 
-/* The slot that holds the hash, or the empty one where it belongs. */
-static struct gan_dedupe_entry *
-slot_of(const struct generation *g, const unsigned char hash[16])
+static size_t
+slot_of(const struct gan_window *w, const unsigned char hash[16], uint16_t *ret_print)
 {
-	uint64_t h;
-	size_t at;
+	uint32_t where;
 
-	memcpy(&h, hash, sizeof(h));
-	at = (size_t)h & (g->nslots - 1);
-	while (g->slots[at].event_id != 0 && memcmp(g->slots[at].hash, hash, 16) != 0)
-		at = (at + 1) & (g->nslots - 1);
-	return &g->slots[at];
+	memcpy(&where, hash, sizeof(where));
+	memcpy(ret_print, hash + sizeof(where), sizeof(*ret_print));
+	return (size_t)(((uint64_t)where * w->nslots) >> 32);
 }
 
 static int64_t
-generation_find(const struct generation *g, const unsigned char hash[16], int64_t now_ms)
+look_at(const struct generation *g, const unsigned char hash[16], size_t block,
+    gan_window_look_fn look, void *arg)
 {
+	int64_t first = g->first_row + g->rows[block - 1];
+	int64_t last = block == g->nblocks ? g->last_row : g->first_row + g->rows[block] - 1;
+
+	return look(arg, hash, first, last);
+}
+
+static int64_t
+generation_find(const struct gan_window *w, const struct generation *g,
+    const unsigned char hash[16], int64_t now_ms, gan_window_look_fn look, void *arg)
+{
+	uint16_t print;
+	size_t at = slot_of(w, hash, &print);
+	int64_t id = 0;
+
 	/* Without newer entries nothing rotates, but time passes. */
-	if (g->nslots == 0 || now_ms - g->start_ms >= 2 * GAN_DEDUPE_KEEP_MS)
+	if (g->used == 0 || now_ms - g->start_ms >= 2 * GAN_DEDUPE_KEEP_MS)
 		return 0;
-	return slot_of(g, hash)->event_id;
+	while (id == 0 && g->slots[at].block != 0) {
+		if (g->slots[at].print == print)
+			id = look_at(g, hash, g->slots[at].block, look, arg);
+		at = at + 1 == w->nslots ? 0 : at + 1;
+	}
+	return id;
 }
 
 int64_t
-gan_window_find(const struct gan_window *w, const unsigned char hash[16], int64_t now_ms)
+gan_window_find(const struct gan_window *w, const unsigned char hash[16], int64_t now_ms,
+    gan_window_look_fn look, void *arg)
 {
-	int64_t id = generation_find(&w->now, hash, now_ms);
+	int64_t id = generation_find(w, &w->now, hash, now_ms, look, arg);
 
-	return id != 0 ? id : generation_find(&w->before, hash, now_ms);
-}
-
-static int
-generation_grow(struct generation *g, size_t entries)
-{
-	struct generation bigger = *g;
-
-	if (entries <= g->nslots / 8 * 7)
-		return GAN_OK;
-	if (bigger.nslots == 0)
-		bigger.nslots = 1024;
-	while (bigger.nslots / 8 * 7 < entries)
-		bigger.nslots *= 2;
-	bigger.slots = calloc(bigger.nslots, sizeof(*bigger.slots));
-	if (bigger.slots == NULL)
-		return GAN_ENOMEM;
-	for (size_t i = 0; i < g->nslots; i++) {
-		if (g->slots[i].event_id != 0)
-			*slot_of(&bigger, g->slots[i].hash) = g->slots[i];
-	}
-	free(g->slots);
-	*g = bigger;
-	return GAN_OK;
-}
-
-int
-gan_window_reserve(struct gan_window *w, size_t n)
-{
-	size_t entries = w->now.used + n;
-
-	/* A rotation on the way starts with the same table, emptied. */
-	return generation_grow(&w->now, entries < w->max + 1 ? entries : w->max + 1);
+	return id != 0 ? id : generation_find(w, &w->before, hash, now_ms, look, arg);
 }
 
 static void
-rotate(struct gan_window *w, int64_t row, int64_t at_ms)
+generation_begin(struct generation *g, int64_t row, int64_t at_ms)
+{
+	g->start_ms = at_ms;
+	g->first_row = row;
+	g->nblocks = g->in_block = 0;
+}
+
+/* The oldest table is emptied and used again. */
+static void
+rotate(struct gan_window *w)
 {
 	struct generation old = w->before;
 
-	/* The oldest table is emptied and used again, when it is as large. */
 	w->before = w->now;
-	if (old.nslots < w->now.nslots) {
-		struct gan_dedupe_entry *slots = calloc(w->now.nslots, sizeof(*slots));
-
-		if (slots != NULL) {
-			free(old.slots);
-			old.slots = slots;
-			old.nslots = w->now.nslots;
-		} else if (old.nslots < 1024) {
-			/* No memory for two: the older one goes, which only shortens the window. */
-			free(old.slots);
-			old = w->before;
-			w->before = (struct generation){ .first_row = row };
-		}
-	}
-	memset(old.slots, 0, old.nslots * sizeof(*old.slots));
+	if (old.used > 0)
+		memset(old.slots, 0, w->nslots * sizeof(*old.slots));
 	old.used = 0;
-	old.start_ms = at_ms;
-	old.first_row = row;
 	w->now = old;
 }
 
@@ -140,20 +151,23 @@ void
 gan_window_add(struct gan_window *w, const struct gan_dedupe_entry *e, int64_t row, int64_t at_ms)
 {
 	struct generation *g = &w->now;
-	struct gan_dedupe_entry *slot;
+	uint16_t print;
+	size_t at = slot_of(w, e->hash, &print);
 
-	if (g->used == 0 && w->before.used == 0) {
-		g->start_ms = at_ms;
-		g->first_row = row;
-	} else if (g->used >= w->max || at_ms - g->start_ms >= GAN_DEDUPE_KEEP_MS) {
-		rotate(w, row, at_ms);
+	if (g->used > 0 && (g->used >= w->max || at_ms - g->start_ms >= GAN_DEDUPE_KEEP_MS))
+		rotate(w);
+	if (g->used == 0)
+		generation_begin(g, row, at_ms);
+	if (g->nblocks == 0 || (g->in_block >= w->per_block && row != g->last_row)) {
+		g->rows[g->nblocks++] = (uint32_t)(row - g->first_row);
+		g->in_block = 0;
 	}
-	if (generation_grow(g, g->used + 1) < 0)
-		return;
-	slot = slot_of(g, e->hash);
-	if (slot->event_id == 0)
-		g->used++;
-	*slot = *e;
+	while (g->slots[at].block != 0)
+		at = at + 1 == w->nslots ? 0 : at + 1;
+	g->slots[at] = (struct slot){ print, (uint16_t)g->nblocks };
+	g->in_block++;
+	g->used++;
+	g->last_row = row;
 }
 
 int64_t

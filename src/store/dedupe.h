@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * dedupe.h - which events were seen already: a bounded window in memory, two
- * generations of 128-bit hashes, each with the id of its event.
+ * generations, over the log of 128-bit hashes that the store keeps.
+ *
+ * Memory holds four bytes for each entry: a piece of its hash, and which rows
+ * of the log it stands in.  They say "surely not" for all but one in thousands
+ * of new events; what they do not rule out is looked up in the log, where
+ * whole hashes are compared: a false duplicate would be a lost event.  All
+ * memory is taken at the start, so the window never grows nor fails, and costs
+ * as much after ten million events as after ten thousand.
  *
  * A generation is replaced when it is seven days old or holds half of the
  * entries allowed, so an entry lives 7 to 14 days or until that many newer
- * ones came.  Hashes are compared whole: a false duplicate would be a lost
- * event.  Store thread only.
+ * ones came.  Store thread only.
  */
 #pragma once
 
@@ -30,16 +36,21 @@ struct gan_dedupe_entry {
 struct gan_window *gan_window_new(size_t max);
 void gan_window_free(struct gan_window **wp);
 
-/* The event id of a hash, or 0: never seen, or too long ago. */
-int64_t gan_window_find(const struct gan_window *w, const unsigned char hash[16], int64_t now_ms);
+/*
+ * The event id that log rows first to last hold for the whole hash; 0: none
+ * of them has it; negative: they cannot be read.
+ */
+typedef int64_t (*gan_window_look_fn)(
+    void *arg, const unsigned char hash[16], int64_t first, int64_t last);
 
-/* Room for n more, so that adding them cannot fail. */
-GAN_MUST_CHECK int gan_window_reserve(struct gan_window *w, size_t n);
+/* The event id of a hash; 0: never seen, or too long ago; negative: look failed so. */
+int64_t gan_window_find(const struct gan_window *w, const unsigned char hash[16], int64_t now_ms,
+    gan_window_look_fn look, void *arg);
 
 /*
- * Add an entry that stands in log row `row`, written at at_ms.  The same
- * sequence of calls always leaves the same window, so a reload after a restart
- * is exact.
+ * Add an entry that stands in log row `row`, written at at_ms; rows never go
+ * back.  The same sequence of calls always leaves the same window, so a reload
+ * after a restart is exact.
  */
 void gan_window_add(
     struct gan_window *w, const struct gan_dedupe_entry *e, int64_t row, int64_t at_ms);

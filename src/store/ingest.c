@@ -10,6 +10,8 @@
 #include "base/failpoint.h"
 #include "store/store_priv.h"
 
+#define ENTRY_LEN 24 /* in a row of the log: 16 bytes of hash, 8 of event id */
+
 struct ingest_job {
 	struct gan_job job;
 	struct gan_event *event;
@@ -25,7 +27,39 @@ struct ingest_job {
 	struct gan_store *store;
 };
 
-/* The event that had this hash first: of this group, or of the window. */
+static int64_t
+entry_event(const unsigned char entry[ENTRY_LEN])
+{
+	uint64_t id = 0;
+
+	for (int k = 7; k >= 0; k--)
+		id = id << 8 | entry[16 + k];
+	return (int64_t)id;
+}
+
+static int64_t
+look_in_log(void *arg, const unsigned char hash[16], int64_t first, int64_t last)
+{
+	struct gan_store *s = arg;
+	sqlite3_stmt *st GAN_AUTO(gan_db_rewind) =
+	    gan_bind(s->db, GAN_SQL_DEDUPE_ROWS, GAN_I(first), GAN_I(last));
+	int rc;
+
+	while ((rc = gan_db_step(s->db, st)) > 0) {
+		const unsigned char *blob = sqlite3_column_blob(st, 0);
+		size_t n = (size_t)sqlite3_column_bytes(st, 0) / ENTRY_LEN;
+
+		for (size_t i = 0; blob != NULL && i < n; i++) {
+			int64_t event = entry_event(blob + i * ENTRY_LEN);
+
+			if (event > 0 && memcmp(blob + i * ENTRY_LEN, hash, 16) == 0)
+				return event;
+		}
+	}
+	return rc;
+}
+
+/* The event that had this hash first: of this group, or of the window.  Negative: failed. */
 static int64_t
 seen_before(struct gan_store *s, const struct ingest_job *j)
 {
@@ -37,7 +71,7 @@ seen_before(struct gan_store *s, const struct ingest_job *j)
 		if (have == want && memcmp(s->txn.seen[i].hash, j->hash, 16) == 0)
 			return s->txn.seen[i].event_id;
 	}
-	return gan_window_find(s->window, j->hash, j->event->received_ms);
+	return gan_window_find(s->window, j->hash, j->event->received_ms, look_in_log, s);
 }
 
 /* The same idempotency key: is it the same message?  A first one that retention removed counts as
@@ -121,21 +155,18 @@ store_received(struct gan_store *s, struct ingest_job *j)
 	return GAN_OK;
 }
 
-static int
+static void
 remember(struct gan_store *s, const struct ingest_job *j)
 {
 	struct gan_dedupe_entry *e;
 
 	if (j->dedupe == GAN_DEDUPE_NONE)
-		return GAN_OK;
+		return;
 	gan_must(s->txn.nseen < GAN_GROUP_INGEST);
-	if (gan_window_reserve(s->window, s->txn.nseen + 1) < 0)
-		return gan_err_set(&s->db->why, GAN_ENOMEM, "duplicate window");
 	e = &s->txn.seen[s->txn.nseen++];
 	memcpy(e->hash, j->hash, sizeof(e->hash));
 	e->event_id = j->event_id;
 	s->txn.seen_ms = j->event->received_ms;
-	return GAN_OK;
 }
 
 static int
@@ -167,14 +198,18 @@ ingest_run(struct gan_store *s, struct gan_job *job)
 
 	job->rc = GAN_OK;
 	j->to_map = false;
-	if (first != 0)
+	if (first < 0)
+		return (int)first;
+	if (first > 0)
 		return duplicate(s, j, first);
 	if (s->low_space) {
 		job->rc = GAN_EFULL;
 		return GAN_OK;
 	}
 	rc = store_event(s, j);
-	return rc < 0 ? rc : remember(s, j);
+	if (rc == GAN_OK)
+		remember(s, j);
+	return rc;
 }
 
 static void
@@ -314,7 +349,7 @@ gan_ingest_spooled(struct gan_store *s, const struct gan_ingest *in)
 int
 gan_counters_seen(struct gan_store *s)
 {
-	unsigned char blob[GAN_GROUP_INGEST * 24];
+	unsigned char blob[GAN_GROUP_INGEST * ENTRY_LEN];
 	size_t n = s->txn.nseen;
 
 	if (n == 0)
@@ -322,13 +357,14 @@ gan_counters_seen(struct gan_store *s)
 	for (size_t i = 0; i < n; i++) {
 		const struct gan_dedupe_entry *e = &s->txn.seen[i];
 
-		memcpy(blob + i * 24, e->hash, 16);
+		memcpy(blob + i * ENTRY_LEN, e->hash, 16);
 		for (int k = 0; k < 8; k++)
-			blob[i * 24 + 16 + (size_t)k] = (unsigned char)(e->event_id >> (8 * k));
+			blob[i * ENTRY_LEN + 16 + (size_t)k] =
+			    (unsigned char)(e->event_id >> (8 * k));
 	}
 	/* Only after the COMMIT is last_log moved on, so a rollback reuses the number. */
 	return gan_run(s->db, GAN_SQL_DEDUPE_PUT, GAN_I(s->last_log + 1), GAN_I(s->txn.seen_ms),
-	    GAN_B(blob, n * 24));
+	    GAN_B(blob, n * ENTRY_LEN));
 }
 
 int
@@ -339,19 +375,14 @@ gan_window_load(struct gan_store *s)
 
 	while ((rc = gan_db_step(s->db, st)) > 0) {
 		const unsigned char *blob = sqlite3_column_blob(st, 2);
-		size_t n = (size_t)sqlite3_column_bytes(st, 2) / 24;
+		size_t n = (size_t)sqlite3_column_bytes(st, 2) / ENTRY_LEN;
 
 		s->last_log = sqlite3_column_int64(st, 0);
-		if (gan_window_reserve(s->window, n) < 0)
-			return gan_err_set(&s->db->why, GAN_ENOMEM, "duplicate window");
 		for (size_t i = 0; blob != NULL && i < n; i++) {
-			struct gan_dedupe_entry e = { .event_id = 0 };
-			uint64_t id = 0;
+			struct gan_dedupe_entry e = { .event_id =
+							  entry_event(blob + i * ENTRY_LEN) };
 
-			memcpy(e.hash, blob + i * 24, 16);
-			for (int k = 7; k >= 0; k--)
-				id = id << 8 | blob[i * 24 + 16 + (size_t)k];
-			e.event_id = (int64_t)id;
+			memcpy(e.hash, blob + i * ENTRY_LEN, 16);
 			if (e.event_id > 0)
 				gan_window_add(
 				    s->window, &e, s->last_log, sqlite3_column_int64(st, 1));

@@ -185,6 +185,7 @@
 	/* keeping */                                                                              \
 	X(DEDUPE_PUT, "INSERT INTO dedupe_log(id, at_ms, entries) VALUES(?1, ?2, ?3)")             \
 	X(DEDUPE_ALL, "SELECT id, at_ms, entries FROM dedupe_log ORDER BY id")                     \
+	X(DEDUPE_ROWS, "SELECT entries FROM dedupe_log WHERE id BETWEEN ?1 AND ?2 ORDER BY id")    \
 	X(DEDUPE_RETAIN, "DELETE FROM dedupe_log WHERE id IN (SELECT id FROM dedupe_log WHERE"     \
 			 " id < ?1 ORDER BY id LIMIT 200)")                                        \
 	X(COUNTER_ADD, "INSERT INTO counter(id, value) VALUES(?1, ?2) ON CONFLICT(id) DO"          \

@@ -209,6 +209,7 @@ lane_state(sqlite3_stmt *st)
 	return sqlite3_column_type(st, 7) != SQLITE_NULL ? "blocked" : "waiting";
 }
 
+/* Lanes of st that are wanted; blocked: those that only their own list tells. */
 static int
 lane_rows(struct gan_store *s, struct query_job *j, sqlite3_stmt *st, bool blocked)
 {
@@ -219,18 +220,18 @@ lane_rows(struct gan_store *s, struct query_job *j, sqlite3_stmt *st, bool block
 	while (j->found < j->q.limit && (rc = gan_db_step(s->db, st)) > 0) {
 		const char *state = lane_state(st);
 
-		if (!blocked)
-			j->below = sqlite3_column_int64(st, 0);
+		j->below = sqlite3_column_int64(st, 0);
+		j->blocked_ms = sqlite3_column_int64(st, 7);
 		if (wanted(j->q.connector, gan_col_text(st, 1)) &&
 		    wanted(j->q.key, gan_col_text(st, 2)) && wanted(j->q.state, state) &&
-		    (blocked || strcmp(state, "blocked") != 0 || j->q.key != NULL)) {
+		    (blocked || strcmp(state, "blocked") != 0)) {
 			comma(j);
 			j->found++;
 			rc = gan_shape_lane(s, st, &j->out);
 			if (rc < 0)
 				return rc;
 		}
-		if (!blocked && ++looked % 32 == 0 && gan_mono_us() > end)
+		if (++looked % 32 == 0 && gan_mono_us() > end)
 			return 1;
 	}
 	return rc < 0 ? rc : GAN_OK;
@@ -247,12 +248,14 @@ lanes_run(struct gan_store *s, struct query_job *j)
 		st = gan_bind(s->db, GAN_SQL_LANE_LIST_KEY, GAN_T(j->q.connector), GAN_T(j->q.key));
 		return lane_rows(s, j, st, true);
 	}
-	if (j->below == INT64_MAX) {
-		sqlite3_stmt *first GAN_AUTO(gan_db_rewind) = s->db->st[GAN_SQL_LANE_LIST_BLOCKED];
+	if (!j->blocked_told) {
+		sqlite3_stmt *first GAN_AUTO(gan_db_rewind) = gan_bind(
+		    s->db, GAN_SQL_LANE_LIST_BLOCKED, GAN_I(j->blocked_ms), GAN_I(j->below));
 
 		rc = lane_rows(s, j, first, true);
-		if (rc < 0)
+		if (rc != GAN_OK)
 			return rc;
+		j->blocked_told = true;
 		j->below = 0;
 	}
 	if (j->q.state != NULL && strcmp(j->q.state, "blocked") == 0)
@@ -467,7 +470,7 @@ begin_at(struct query_job *j)
 	const char *before = j->q.before;
 	char *end = NULL;
 
-	j->below = INT64_MAX;
+	j->below = j->q.kind == GAN_QUERY_LANES ? 0 : INT64_MAX;
 	j->below_what[0] = 'z';
 	if (j->q.until_ms != 0 && j->q.kind != GAN_QUERY_LANES && j->q.kind != GAN_QUERY_ATTENTION)
 		j->below = gan_id_floor(j->q.until_ms + CLOCK_SLACK_MS);

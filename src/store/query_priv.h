@@ -13,6 +13,9 @@ struct query_job {
 	bool begun;
 	int64_t below;      /* listings go on under this id */
 	char below_what[2]; /* of attention */
+	/* Of lanes, which go upwards: those blocked first, by time and id. */
+	int64_t blocked_ms;
+	bool blocked_told;
 	unsigned found;
 	/* Of a story: its events, and how many are told. */
 	int64_t *events;

@@ -132,7 +132,7 @@
 		     " FROM lane WHERE id > ?1 ORDER BY id")                                       \
 	X(LANE_LIST_BLOCKED, "SELECT id, connector, key, open, head, next_ms, lease_until,"        \
 			     " blocked_ms FROM lane INDEXED BY lane_blocked WHERE blocked_ms IS"   \
-			     " NOT NULL ORDER BY blocked_ms")                                      \
+			     " NOT NULL AND (blocked_ms, id) > (?1, ?2) ORDER BY blocked_ms, id")  \
 	X(LANE_LIST_KEY, "SELECT id, connector, key, open, head, next_ms, lease_until,"            \
 			 " blocked_ms FROM lane INDEXED BY lane_key WHERE connector = ?1 AND"      \
 			 " key = ?2")                                                              \

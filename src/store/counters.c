@@ -153,7 +153,7 @@ gan_txn_begin(struct gan_store *s)
 	t->map_cursor = s->map_cursor;
 	t->last_received = s->last_received;
 	t->quarantine_bytes = s->quarantine_bytes;
-	t->new_events = false;
+	t->new_events = t->digested = false;
 	t->nseen = t->ntopics = t->ndue = 0;
 }
 
@@ -260,10 +260,7 @@ gan_txn_apply(struct gan_store *s)
 			at->ignored += t->topics[i].ignored;
 		s->topics_changed = true;
 	}
-	if (t->nseen > 0)
-		s->last_log++;
-	for (size_t i = 0; i < t->nseen; i++)
-		gan_window_add(s->window, &t->seen[i], s->last_log, t->seen_ms);
+	gan_seen_apply(s);
 	s->last_event = t->last_event;
 	s->last_delivery = t->last_delivery;
 	s->last_attempt = t->last_attempt;

@@ -79,7 +79,7 @@ gan_window_free(struct gan_window **wp)
 }
 
 static size_t
-slot_of(const struct gan_window *w, const unsigned char hash[16], uint16_t *ret_print)
+slot_of(const struct gan_window *w, const unsigned char hash[GAN_DEDUPE_PRINT], uint16_t *ret_print)
 {
 	uint32_t where;
 
@@ -148,11 +148,12 @@ rotate(struct gan_window *w)
 }
 
 void
-gan_window_add(struct gan_window *w, const struct gan_dedupe_entry *e, int64_t row, int64_t at_ms)
+gan_window_add(
+    struct gan_window *w, const unsigned char print[GAN_DEDUPE_PRINT], int64_t row, int64_t at_ms)
 {
 	struct generation *g = &w->now;
-	uint16_t print;
-	size_t at = slot_of(w, e->hash, &print);
+	uint16_t piece;
+	size_t at = slot_of(w, print, &piece);
 
 	if (g->used > 0 && (g->used >= w->max || at_ms - g->start_ms >= GAN_DEDUPE_KEEP_MS))
 		rotate(w);
@@ -164,7 +165,7 @@ gan_window_add(struct gan_window *w, const struct gan_dedupe_entry *e, int64_t r
 	}
 	while (g->slots[at].block != 0)
 		at = at + 1 == w->nslots ? 0 : at + 1;
-	g->slots[at] = (struct slot){ print, (uint16_t)g->nblocks };
+	g->slots[at] = (struct slot){ piece, (uint16_t)g->nblocks };
 	g->in_block++;
 	g->used++;
 	g->last_row = row;

@@ -52,8 +52,9 @@ int64_t gan_window_find(const struct gan_window *w, const unsigned char hash[16]
  * back.  The same sequence of calls always leaves the same window, so a reload
  * after a restart is exact.
  */
+#define GAN_DEDUPE_PRINT 6 /* bytes of a hash that the window itself knows */
 void gan_window_add(
-    struct gan_window *w, const struct gan_dedupe_entry *e, int64_t row, int64_t at_ms);
+    struct gan_window *w, const unsigned char print[GAN_DEDUPE_PRINT], int64_t row, int64_t at_ms);
 
 /* Log rows before this one are no longer needed. */
 int64_t gan_window_first_row(const struct gan_window *w);

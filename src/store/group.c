@@ -169,7 +169,7 @@ begin(struct gan_store *s)
 static int
 commit(struct gan_store *s)
 {
-	int rc = gan_counters_seen(s);
+	int rc = gan_seen_write(s);
 
 	if (rc == GAN_OK)
 		rc = gan_counters_flush(s);

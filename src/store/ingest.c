@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ingest.c - events in: one insert each, and per COMMIT one row that remembers
- * the hashes of all of them.
+ * the hashes of all of them (seen.c).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -9,8 +9,6 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "store/store_priv.h"
-
-#define ENTRY_LEN 24 /* in a row of the log: 16 bytes of hash, 8 of event id */
 
 struct ingest_job {
 	struct gan_job job;
@@ -27,38 +25,6 @@ struct ingest_job {
 	struct gan_store *store;
 };
 
-static int64_t
-entry_event(const unsigned char entry[ENTRY_LEN])
-{
-	uint64_t id = 0;
-
-	for (int k = 7; k >= 0; k--)
-		id = id << 8 | entry[16 + k];
-	return (int64_t)id;
-}
-
-static int64_t
-look_in_log(void *arg, const unsigned char hash[16], int64_t first, int64_t last)
-{
-	struct gan_store *s = arg;
-	sqlite3_stmt *st GAN_AUTO(gan_db_rewind) =
-	    gan_bind(s->db, GAN_SQL_DEDUPE_ROWS, GAN_I(first), GAN_I(last));
-	int rc;
-
-	while ((rc = gan_db_step(s->db, st)) > 0) {
-		const unsigned char *blob = sqlite3_column_blob(st, 0);
-		size_t n = (size_t)sqlite3_column_bytes(st, 0) / ENTRY_LEN;
-
-		for (size_t i = 0; blob != NULL && i < n; i++) {
-			int64_t event = entry_event(blob + i * ENTRY_LEN);
-
-			if (event > 0 && memcmp(blob + i * ENTRY_LEN, hash, 16) == 0)
-				return event;
-		}
-	}
-	return rc;
-}
-
 /* The event that had this hash first: of this group, or of the window.  Negative: failed. */
 static int64_t
 seen_before(struct gan_store *s, const struct ingest_job *j)
@@ -71,7 +37,7 @@ seen_before(struct gan_store *s, const struct ingest_job *j)
 		if (have == want && memcmp(s->txn.seen[i].hash, j->hash, 16) == 0)
 			return s->txn.seen[i].event_id;
 	}
-	return gan_window_find(s->window, j->hash, j->event->received_ms, look_in_log, s);
+	return gan_seen_find(s, j->hash, j->event->received_ms);
 }
 
 /* The same idempotency key: is it the same message?  A first one that retention removed counts as
@@ -342,51 +308,4 @@ gan_ingest_spooled(struct gan_store *s, const struct gan_ingest *in)
 	rc = ingest_run(s, &j.job);
 	s->txn.new_events = s->txn.new_events || j.to_map;
 	return rc < 0 ? rc : j.job.rc;
-}
-
-/* ---- the log of hashes --------------------------------------------------------- */
-
-int
-gan_counters_seen(struct gan_store *s)
-{
-	unsigned char blob[GAN_GROUP_INGEST * ENTRY_LEN];
-	size_t n = s->txn.nseen;
-
-	if (n == 0)
-		return GAN_OK;
-	for (size_t i = 0; i < n; i++) {
-		const struct gan_dedupe_entry *e = &s->txn.seen[i];
-
-		memcpy(blob + i * ENTRY_LEN, e->hash, 16);
-		for (int k = 0; k < 8; k++)
-			blob[i * ENTRY_LEN + 16 + (size_t)k] =
-			    (unsigned char)(e->event_id >> (8 * k));
-	}
-	/* Only after the COMMIT is last_log moved on, so a rollback reuses the number. */
-	return gan_run(s->db, GAN_SQL_DEDUPE_PUT, GAN_I(s->last_log + 1), GAN_I(s->txn.seen_ms),
-	    GAN_B(blob, n * ENTRY_LEN));
-}
-
-int
-gan_window_load(struct gan_store *s)
-{
-	sqlite3_stmt *st GAN_AUTO(gan_db_rewind) = s->db->st[GAN_SQL_DEDUPE_ALL];
-	int rc;
-
-	while ((rc = gan_db_step(s->db, st)) > 0) {
-		const unsigned char *blob = sqlite3_column_blob(st, 2);
-		size_t n = (size_t)sqlite3_column_bytes(st, 2) / ENTRY_LEN;
-
-		s->last_log = sqlite3_column_int64(st, 0);
-		for (size_t i = 0; blob != NULL && i < n; i++) {
-			struct gan_dedupe_entry e = { .event_id =
-							  entry_event(blob + i * ENTRY_LEN) };
-
-			memcpy(e.hash, blob + i * ENTRY_LEN, 16);
-			if (e.event_id > 0)
-				gan_window_add(
-				    s->window, &e, s->last_log, sqlite3_column_int64(st, 1));
-		}
-	}
-	return rc;
 }

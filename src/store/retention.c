@@ -227,7 +227,10 @@ one_step(struct gan_store *s, int64_t now_ms)
 			    GAN_I(gan_id_floor(now_ms - s->keep.keep_audit_ms)));
 		return rc < 0 ? rc : s->keep.keep_audit_ms > 0 && sqlite3_changes(s->db->h) == 200;
 	case STEP_DEDUPE:
-		rc = gan_run(s->db, GAN_SQL_DEDUPE_RETAIN, GAN_I(gan_window_first_row(s->window)));
+		rc = gan_run(s->db, GAN_SQL_DIGEST_RETAIN, GAN_I(gan_window_first_row(s->window)));
+		if (rc == GAN_OK)
+			rc = gan_run(
+			    s->db, GAN_SQL_DEDUPE_RETAIN, GAN_I(gan_window_first_row(s->window)));
 		return rc < 0 ? rc : sqlite3_changes(s->db->h) == 200;
 	default:
 		return 0;

@@ -85,7 +85,12 @@ static const char version_1[] =
 static const char version_2[] =
     "CREATE INDEX audit_object ON audit(object, id) WHERE object IS NOT NULL;";
 
-static const char *const migrations[] = { version_1, version_2 };
+/* What a start needs of dedupe_log, many rows in one; its id is the first of them. */
+static const char version_3[] =
+    "CREATE TABLE dedupe_digest(id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL,"
+    "  entries BLOB NOT NULL) STRICT;";
+
+static const char *const migrations[] = { version_1, version_2, version_3 };
 
 int
 gan_db_version(void)

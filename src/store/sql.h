@@ -184,7 +184,11 @@
 		     " FROM quarantine WHERE id < ?1 ORDER BY id DESC")                            \
 	/* keeping */                                                                              \
 	X(DEDUPE_PUT, "INSERT INTO dedupe_log(id, at_ms, entries) VALUES(?1, ?2, ?3)")             \
-	X(DEDUPE_ALL, "SELECT id, at_ms, entries FROM dedupe_log ORDER BY id")                     \
+	X(DEDUPE_AFTER, "SELECT id, at_ms, entries FROM dedupe_log WHERE id > ?1 ORDER BY id")     \
+	X(DIGEST_PUT, "INSERT INTO dedupe_digest(id, at_ms, entries) VALUES(?1, ?2, ?3)")          \
+	X(DIGEST_ALL, "SELECT id, at_ms, entries FROM dedupe_digest ORDER BY id")                  \
+	X(DIGEST_RETAIN, "DELETE FROM dedupe_digest WHERE id < (SELECT max(id) FROM"               \
+			 " dedupe_digest WHERE id <= ?1)")                                         \
 	X(DEDUPE_ROWS, "SELECT entries FROM dedupe_log WHERE id BETWEEN ?1 AND ?2 ORDER BY id")    \
 	X(DEDUPE_RETAIN, "DELETE FROM dedupe_log WHERE id IN (SELECT id FROM dedupe_log WHERE"     \
 			 " id < ?1 ORDER BY id LIMIT 200)")                                        \

@@ -107,6 +107,7 @@ store_free(struct gan_store *s)
 {
 	gan_window_free(&s->window);
 	gan_rescue_free(s);
+	free(s->seen);
 	gan_db_free(&s->db);
 	(void)pthread_cond_destroy(&s->wake);
 	(void)pthread_cond_destroy(&s->synced);
@@ -274,7 +275,7 @@ load(struct gan_store *s, struct gan_err *err)
 	gan_txn_begin(s);
 	rc = gan_counters_load(s);
 	if (rc == GAN_OK)
-		rc = gan_window_load(s);
+		rc = gan_seen_load(s);
 	if (rc == GAN_OK)
 		rc = gan_space_tune(s);
 	if (rc == GAN_OK)

@@ -84,6 +84,7 @@ struct gan_txn {
 	size_t nseen;
 	struct gan_dedupe_entry seen[GAN_GROUP_INGEST];
 	int64_t seen_ms;
+	bool digested;
 	size_t ntopics;
 	struct gan_topic_count topics[GAN_TOPIC_COUNTS_MAX + 1];
 	size_t ndue; /* more than GAN_GROUP_DUE: any */
@@ -146,6 +147,7 @@ struct gan_store {
 	struct gan_store_counts now; /* published as counts after each COMMIT */
 	bool topics_changed;
 	struct gan_window *window;
+	struct gan_seen *seen;
 	int64_t last_event, last_delivery, last_attempt, last_quarantine, last_audit, last_log;
 	int64_t due_ahead_ms;  /* of the wall clock, after that went back; see clock.h */
 	int64_t due_kept_ms;   /* the mark "due" */
@@ -207,8 +209,6 @@ void *gan_pack_mem(struct gan_pack *p, const void *mem, size_t n);
 void *gan_group_thread(void *arg);           /* group.c */
 int gan_counters_load(struct gan_store *s);  /* counters.c */
 int gan_counters_flush(struct gan_store *s); /* into the transaction */
-int gan_counters_seen(struct gan_store *s);  /* the dedupe log row of the group */
-int gan_window_load(struct gan_store *s);
 void gan_txn_begin(struct gan_store *s);
 void gan_txn_apply(struct gan_store *s);
 void gan_txn_due(struct gan_store *s, const char *connector);
@@ -233,6 +233,14 @@ int gan_retain_slice(struct gan_store *s, int64_t now_ms, int64_t end_us);      
  * its body, which is taken over.  NULL without memory: the body is still the caller's.
  */
 struct gan_event *gan_event_new(const struct gan_event *like); /* feed.c */
+
+/* ---- which events were seen: seen.c ------------------------------------------ */
+
+/* As gan_window_find(); what this group stored is not in it yet. */
+int64_t gan_seen_find(struct gan_store *s, const unsigned char hash[16], int64_t now_ms);
+GAN_MUST_CHECK int gan_seen_write(struct gan_store *s); /* into the transaction */
+void gan_seen_apply(struct gan_store *s);               /* after its COMMIT */
+GAN_MUST_CHECK int gan_seen_load(struct gan_store *s);
 
 /* ---- one delivery, loaded: dlv.c ------------------------------------------- */
 

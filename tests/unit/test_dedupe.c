@@ -55,13 +55,13 @@ look(void *arg, const unsigned char hash[16], int64_t first, int64_t last)
 static void
 add(uint64_t n, int64_t row, int64_t at_ms)
 {
-	struct gan_dedupe_entry e = { .event_id = (int64_t)n };
+	unsigned char hash[16];
 
-	make_hash(n, e.hash);
+	make_hash(n, hash);
 	if (rows[row].to != n)
 		rows[row].from = n;
 	rows[row].to = n + 1;
-	gan_window_add(w, &e, row, at_ms);
+	gan_window_add(w, hash, row, at_ms);
 	from_row = gan_window_first_row(w);
 }
 

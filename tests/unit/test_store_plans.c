@@ -45,7 +45,7 @@ static const struct {
 	{ GAN_SQL_PAUSE_LIST, "at start: one row for each paused connector" },
 	{ GAN_SQL_COUNTER_ALL, "at start: a dozen rows" },
 	{ GAN_SQL_TOPIC_ALL, "at start: 256 rows at most" },
-	{ GAN_SQL_DEDUPE_ALL, "at start: what the duplicate window holds" },
+	{ GAN_SQL_DIGEST_ALL, "at start: what the duplicate window holds" },
 };
 
 static bool

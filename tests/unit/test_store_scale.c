@@ -26,6 +26,8 @@ put_two(struct got *first, struct got *second)
 	for (int i = 0; i < 2; i++) {
 		struct gan_ingest in = { .source = "erp",
 			.topic = "t",
+			.topic_raw = "t",
+			.meta = "{}",
 			.body = strdup("{}"),
 			.body_len = 2,
 			.received_ms = T0 };

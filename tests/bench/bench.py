@@ -55,7 +55,7 @@ class Bench:
                        and r.get("keep_alive", True)])
 
     def load(self, address, connections, keep_alive, path="/hooks/prodsmart", seconds=None,
-             rate=None):
+             rate=None, topic=None):
         command = [kit.program("tests/bench/load"), "--url", f"http://{address}{path}",
                    "--secret-file", self.secret, "--connections", str(connections),
                    "--seconds", str(seconds or self.seconds)]
@@ -63,6 +63,8 @@ class Bench:
             command.append("--keep-alive")
         if rate:
             command += ["--rate", str(rate)]
+        if topic:
+            command += ["--topic", topic]
         done = subprocess.run(command, capture_output=True, text=True, check=True,
                               timeout=60 + 2 * self.seconds)
         return json.loads(done.stdout)
@@ -124,10 +126,10 @@ def per_event(seconds, n):
     return round(seconds * 1e6 / n, 1) if n else None
 
 
-def gateway(sim, rules, keep_alive):
+def gateway(sim, rules, keep_alive, folder=None):
     return kit.Gateway(sim, rules, config={
         "site": "bench", "listen": {"public": {"keep_alive": keep_alive,
                                                "max_connections": 600}},
         "connectors": {"flex2b": {"concurrency": 32, "on_unknown": "resend",
                                   "timeout": {"total": "10s"}}},
-        "log": {"level": "warning"}}, folder=None)
+        "log": {"level": "warning"}}, folder=folder)

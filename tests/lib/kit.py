@@ -107,6 +107,7 @@ class Gateway:
         self.dir = folder or tempfile.mkdtemp(prefix="gan-")
         self.gantryd = program("gantryd")
         self.proc = None
+        self.ready_s = None  # seconds from exec to READY=1
         self.public = self.admin = None
         self.socket = os.path.join(self.dir, "control.sock")
         self.log_path = os.path.join(self.dir, "gantryd.log")
@@ -216,6 +217,7 @@ class Gateway:
             if listen is not None:
                 os.dup2(listen.fileno(), 3, inheritable=True)
 
+        started = time.monotonic()
         with open(self.log_path, "ab") as log:
             self.proc = subprocess.Popen(
                 [*wrap, self.gantryd, "--config", self.path("gantry.yaml")],
@@ -224,6 +226,7 @@ class Gateway:
                 pass_fds=() if listen is None else (3,))
         try:
             self.wait_notify("READY=1", deadline)
+            self.ready_s = time.monotonic() - started
             self.read_ports()
             if rules and any(n.endswith(".yaml") for n in os.listdir(self.path("rules.d"))):
                 wait_until(self.rules_known, deadline, "the rules are loaded, or red")

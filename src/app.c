@@ -423,6 +423,7 @@ open_doors(struct gan_app *app)
 		.pool = ops_pool,
 		.store = app->store,
 		.outbound = app->outbound,
+		.lag = &app->lag,
 		.rules_red = ops_red,
 		.not_ready = app_not_ready,
 		.last_reload = ops_last_reload,
@@ -481,6 +482,7 @@ gan_app_run(const char *config_path)
 	gan_log_init(GAN_LOG_INFO);
 	(void)signal(SIGPIPE, SIG_IGN);
 	gan_must(uv_loop_init(&app.loop) == 0);
+	gan_lag_start(&app.lag, &app.loop);
 	/* Before anything else: a TERM during the start is a clean stop right after it. */
 	signal_start(&app, &app.sig_hup, SIGHUP);
 	signal_start(&app, &app.sig_term, SIGTERM);
@@ -501,6 +503,7 @@ gan_app_run(const char *config_path)
 	(void)uv_run(&app.loop, UV_RUN_DEFAULT);
 	close_handle((uv_handle_t *)&app.sig_term);
 	close_handle((uv_handle_t *)&app.sig_int);
+	gan_lag_stop(&app.lag);
 	(void)uv_run(&app.loop, UV_RUN_DEFAULT);
 	if (uv_loop_close(&app.loop) != 0)
 		gan_log(GAN_LOG_DEBUG, NULL, "handles were left open at the end");

@@ -8,6 +8,7 @@
 
 #include "admin/admin.h"
 #include "base/buf.h"
+#include "base/lag.h"
 #include "conf/config.h"
 #include "inbound/inbound.h"
 #include "mapping/pool.h"
@@ -53,6 +54,7 @@ struct gan_app {
 
 	uv_signal_t sig_hup, sig_term, sig_int, sig_usr1, sig_usr2;
 	uv_timer_t watchdog;
+	struct gan_lag lag;
 	unsigned draining; /* parts that have not said they are done */
 };
 

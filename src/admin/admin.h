@@ -19,6 +19,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/lag.h"
 #include "conf/config.h"
 #include "mapping/pool.h"
 #include "mapping/rules.h"
@@ -43,6 +44,7 @@ struct gan_admin_ops {
 	struct gan_store *store;
 	struct gan_inbound *inbound;
 	struct gan_outbound *outbound;
+	const struct gan_lag *lag; /* of the loop, or NULL */
 
 	/* NULL: the rules in force are those of the folder; else what is wrong ("red since …"). */
 	const char *(*rules_red)(void *arg, int64_t *ret_since_ms);

@@ -59,6 +59,7 @@ put_metrics(struct gan_admin *a, const struct gan_store_counts *n, struct gan_bu
 		.store = n,
 		.inbound = &in,
 		.pool = &ps,
+		.lag = a->ops.lag,
 	};
 
 	a->ops.last_reload(a->ops.arg, &m.reload_ms, &reload_rc, &text);

@@ -209,6 +209,26 @@ put_connectors(const struct gan_metrics *m, struct gan_buf *b)
 }
 
 static void
+put_lag(const struct gan_lag *lag, struct gan_buf *b)
+{
+	static const char name[] = "gantry_loop_lag_seconds";
+	uint64_t n = 0;
+
+	head(b, name, "histogram",
+	    "Turns of the event loop by their length: what arrives meanwhile waits as long.");
+	for (size_t i = 0; i < GAN_LAG_BUCKETS; i++) {
+		n += lag->counts[i];
+		gan_buf_printf(b, "%s_bucket{le=\"%g\"} %llu\n", name, gan_lag_bounds_us[i] / 1e6,
+		    (unsigned long long)n);
+	}
+	n += lag->counts[GAN_LAG_BUCKETS];
+	gan_buf_printf(b, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %.6f\n%s_count %llu\n", name,
+	    (unsigned long long)n, name, (double)lag->sum_us / 1e6, name, (unsigned long long)n);
+	head(b, "gantry_loop_lag_max_seconds", "gauge", "The longest turn since start.");
+	gan_buf_printf(b, "gantry_loop_lag_max_seconds %.6f\n", (double)lag->max_us / 1e6);
+}
+
+static void
 put_process(const struct gan_metrics_process *p, struct gan_buf *b)
 {
 	head(b, "process_cpu_seconds_total", "counter", "Time on a processor.");
@@ -234,5 +254,7 @@ gan_metrics_put(const struct gan_metrics *m, struct gan_buf *out)
 	    "Workers killed or crashed since start.", (int64_t)m->pool->restarts);
 	put_attention(m, out);
 	put_connectors(m, out);
+	if (m->lag != NULL)
+		put_lag(m->lag, out);
 	put_process(&m->process, out);
 }

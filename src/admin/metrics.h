@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/lag.h"
 #include "inbound/inbound.h"
 #include "mapping/pool.h"
 #include "outbound/outbound.h"
@@ -32,6 +33,7 @@ struct gan_metrics {
 	const struct gan_store_counts *store;
 	const struct gan_inbound_stats *inbound;
 	const struct gan_pool_stats *pool;
+	const struct gan_lag *lag; /* or NULL */
 	const struct gan_connector_status *connectors;
 	size_t nconnectors;
 	struct gan_metrics_process process;

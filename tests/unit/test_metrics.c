@@ -91,6 +91,73 @@ START_TEST(figures_arrive_under_their_names)
 }
 END_TEST
 
+START_TEST(turns_of_the_loop_are_a_histogram)
+{
+	struct gan_lag lag = { .max_us = 0 };
+
+	gan_metrics_put(&m, &out);
+	ck_assert_ptr_null(strstr(out.data, "gantry_loop_lag"));
+	gan_buf_clear(&out);
+	gan_lag_add(&lag, 500); /* a bound is part of its bucket */
+	gan_lag_add(&lag, 501);
+	gan_lag_add(&lag, 9000);
+	gan_lag_add(&lag, 2500000);
+	m.lag = &lag;
+	gan_metrics_put(&m, &out);
+	expect_line("gantry_loop_lag_seconds_bucket{le=\"0.0005\"} 1");
+	expect_line("gantry_loop_lag_seconds_bucket{le=\"0.001\"} 2");
+	expect_line("gantry_loop_lag_seconds_bucket{le=\"0.005\"} 2");
+	expect_line("gantry_loop_lag_seconds_bucket{le=\"0.01\"} 3");
+	expect_line("gantry_loop_lag_seconds_bucket{le=\"1\"} 3");
+	expect_line("gantry_loop_lag_seconds_bucket{le=\"+Inf\"} 4");
+	expect_line("gantry_loop_lag_seconds_count 4");
+	expect_line("gantry_loop_lag_seconds_sum 2.510001");
+	expect_line("gantry_loop_lag_max_seconds 2.500000");
+}
+END_TEST
+
+static void
+work_for(uv_timer_t *t)
+{
+	uint64_t end = uv_hrtime() + *(uint64_t *)t->data;
+
+	while (uv_hrtime() < end)
+		continue;
+}
+
+/* Waiting is no turn, work in a callback is. */
+START_TEST(only_work_makes_a_turn_long)
+{
+	uint64_t none = 0, work = 30000000, begin = uv_hrtime();
+	struct gan_lag lag;
+	uv_timer_t first, second, last;
+	uv_loop_t loop;
+
+	ck_assert_int_eq(uv_loop_init(&loop), 0);
+	gan_lag_start(&lag, &loop);
+	uv_timer_init(&loop, &first);
+	uv_timer_init(&loop, &second);
+	uv_timer_init(&loop, &last);
+	first.data = last.data = &none;
+	second.data = &work;
+	uv_timer_start(&first, work_for, 1, 0);
+	uv_timer_start(&second, work_for, 40, 0);
+	uv_timer_start(&last, work_for, 120, 0); /* a turn ends where the next begins to wait */
+	uv_run(&loop, UV_RUN_DEFAULT);
+	ck_assert_uint_ge(lag.max_us, 30000);
+	ck_assert_uint_eq(lag.counts[GAN_LAG_BUCKETS], 0);
+	ck_assert_uint_ge(lag.sum_us, 30000);
+	ck_assert_uint_le(
+	    lag.sum_us, (uv_hrtime() - begin - uv_metrics_idle_time(&loop)) / 1000 + 1000);
+	gan_lag_stop(&lag);
+	uv_close((uv_handle_t *)&first, NULL);
+	uv_close((uv_handle_t *)&second, NULL);
+	uv_close((uv_handle_t *)&last, NULL);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	ck_assert_int_eq(uv_loop_close(&loop), 0);
+}
+END_TEST
+
 START_TEST(a_refused_reload_shows)
 {
 	m.reload_ms = 1750000000123;
@@ -171,6 +238,8 @@ main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, figures_arrive_under_their_names);
+	tcase_add_test(tc, turns_of_the_loop_are_a_histogram);
+	tcase_add_test(tc, only_work_makes_a_turn_long);
 	tcase_add_test(tc, a_refused_reload_shows);
 	tcase_add_test(tc, labels_are_escaped);
 	tcase_add_test(tc, the_text_is_well_formed);

@@ -24,7 +24,7 @@ endif
 
 # check and demo install what is missing; a plain make only says so.
 deps_for := $(if $(filter demo,$(MAKECMDGOALS)),build)
-deps_for := $(if $(filter check check-% lint bench fuzz,$(MAKECMDGOALS)),check,$(deps_for))
+deps_for := $(if $(filter check check-% lint bench soak fuzz,$(MAKECMDGOALS)),check,$(deps_for))
 # One for each build folder, so that gcc and clang each get the flags they know.
 $(BUILD)/config.mk: configure.ac config.mk.in
 	$(if $(deps_for),contrib/install-deps $(deps_for))
@@ -129,7 +129,7 @@ $(BUILD)/tests/%.so: tests/%.c $(BUILD)/config.mk
 -include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
 .PHONY: all programs deps check check-unit check-fuzz check-e2e check-fault check-docs check-asan fuzz fuzz-run lint \
-    format bench demo install dist clean distclean
+    format bench soak demo install dist clean distclean
 
 deps:
 	@contrib/install-deps
@@ -184,6 +184,12 @@ format:
 bench: deps
 	$(MAKE) programs $(bench_bin) $(BUILD)/tests/bench/slow_sync.so
 	GANTRY_BUILD=$(abspath $(BUILD)) tests/bench/run $(BENCH)
+
+# A long run with everything at once; ends with "soak: ok" or what it found.
+MINUTES ?= 30
+soak: deps
+	$(MAKE) programs
+	GANTRY_BUILD=$(abspath $(BUILD)) $(PYTHON) tests/soak/run $(MINUTES)
 
 demo:
 	@contrib/install-deps build

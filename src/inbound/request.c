@@ -27,10 +27,8 @@
 enum {
 	DRAIN_FACTOR = 4, /* a body this many times too large is cut instead of read */
 
-	/* Behind a target, in a Cookie: libmicrohttpd makes a record of each, and runs out of room.
-	 */
-	WORDS_MAX = 128,
-	CRUMBS_MAX = 16,
+	/* In a query, in a Cookie: libmicrohttpd makes a record of each, and runs out of room. */
+	WORDS_MAX = 16,
 	COOKIE_MAX = 1024,
 };
 
@@ -385,10 +383,12 @@ gan_request_is_refused(const struct gan_request *r, enum gan_problem *ret_p)
 	*ret_p = GAN_PROBLEM_HEADERS;
 	/* A lone quote is read as a value of -1 bytes. */
 	if (cookie != NULL && (strlen(cookie) > COOKIE_MAX || strchr(cookie, '"') != NULL ||
-				  has_more(cookie, ";,", CRUMBS_MAX)))
+				  has_more(cookie, ";,", WORDS_MAX)))
 		return "The Cookie header is too large or has a quote; nothing here needs one.";
 	*ret_p = GAN_PROBLEM_URI;
-	return has_more(r->uri, "&", WORDS_MAX) ? "The request target has too many parts." : NULL;
+	return MHD_get_connection_values(r->mhd, MHD_GET_ARGUMENT_KIND, NULL, NULL) > WORDS_MAX
+		   ? "The request target has too many parts."
+		   : NULL;
 }
 
 void

@@ -193,11 +193,8 @@ on_end(void *user)
 static void
 answer(struct gan_request *r)
 {
-	size_t n;
-	const char *body = gan_request_body(r, &n);
-
 	(void)gan_request_answer(
-	    r, &(struct gan_answer){ .status = 200, .type = "text/plain", .body = body, .len = n });
+	    r, &(struct gan_answer){ .status = 200, .type = "text/plain", .body = "ok", .len = 2 });
 }
 
 static void

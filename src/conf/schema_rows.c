@@ -50,8 +50,9 @@ const struct gan_schema_row gan_schema_rows[] = {
 	    CONF(public.max_body), .help = "Larger bodies are answered with 413." },
 	{ "listen.public.max_connections", GAN_T_INT, .dflt = "512", .min = 1, .max = 4096,
 	    CONF(public.max_connections),
-	    .help = "Connections at the same time. While all are taken, one that stays silent is "
-		    "closed after half a second instead of 5." },
+	    .help = "Connections at the same time. While all are taken and others wait, one that stays "
+		    "silent is closed after 0.15 s instead of 5, and a slow one after 0.5 s (more for a "
+		    "body or an answer that moves at 4 KB/s)." },
 	{ "listen.public.keep_alive", GAN_T_BOOL, .dflt = "false", CONF(public.keep_alive),
 	    .help = "Whether a connection may carry more than one request. "
 		    "Set it only behind a trusted proxy on loopback." },

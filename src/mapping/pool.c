@@ -45,8 +45,9 @@ gan_pool_open(uv_loop_t *loop, const struct gan_pool_options *opt, struct gan_po
 	}
 	/* A worker may die while it is written to; libuv writes without MSG_NOSIGNAL. */
 	(void)signal(SIGPIPE, SIG_IGN);
-	gan_must(uv_timer_init(loop, &p->again) == 0);
-	p->again.data = p;
+	gan_must(uv_timer_init(loop, &p->again) == 0 && uv_prepare_init(loop, &p->sender) == 0);
+	p->again.data = p->sender.data = p;
+	p->handles = 2;
 	*ret_pool = p;
 	return GAN_OK;
 }
@@ -127,11 +128,11 @@ gan_pool_stats(const struct gan_pool *p, struct gan_pool_stats *ret)
 }
 
 static void
-on_again_closed(uv_handle_t *handle)
+on_handle_closed(uv_handle_t *handle)
 {
 	struct gan_pool *p = handle->data;
 
-	p->timer_closed = true;
+	p->handles--;
 	gan_pool_closed_one(p);
 }
 
@@ -155,7 +156,8 @@ gan_pool_close(struct gan_pool *p, void (*cb)(void *arg), void *arg)
 		gan_check_stop(c);
 		c = next;
 	}
-	uv_close((uv_handle_t *)&p->again, on_again_closed);
+	uv_close((uv_handle_t *)&p->again, on_handle_closed);
+	uv_close((uv_handle_t *)&p->sender, on_handle_closed);
 }
 
 void
@@ -163,7 +165,7 @@ gan_pool_closed_one(struct gan_pool *p)
 {
 	struct gan_job *j;
 
-	if (!p->closing || !p->timer_closed || p->mappers != NULL || p->checks != NULL ||
+	if (!p->closing || p->handles > 0 || p->mappers != NULL || p->checks != NULL ||
 	    p->nreads > 0)
 		return;
 	while ((j = gan_queue_pop(p)) != NULL) {
@@ -173,6 +175,7 @@ gan_pool_closed_one(struct gan_pool *p)
 	gan_rules_unref(&p->set);
 	if (p->close_cb != NULL)
 		p->close_cb(p->close_arg);
+	gan_buf_fini(&p->scratch);
 	free(p->time_zone);
 	free(p);
 }

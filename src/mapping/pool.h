@@ -106,6 +106,8 @@ struct gan_pool_stats {
 	unsigned workers_running;
 	uint64_t restarts; /* kills and crashes since open */
 	uint64_t mapped;
+	uint64_t compiled; /* programs given to workers, and to checks */
+	uint64_t tested;   /* golden tests run */
 };
 void gan_pool_stats(const struct gan_pool *p, struct gan_pool_stats *ret);
 

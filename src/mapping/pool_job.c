@@ -30,72 +30,76 @@ gan_job_free(struct gan_job **jp)
 
 	if (j == NULL)
 		return;
-	for (size_t i = 0; i < j->n && j->results != NULL && j->texts != NULL; i++)
+	for (size_t i = 0; i < j->n; i++)
 		result_clear(j, i);
 	gan_rules_unref(&j->set);
-	free(j->rules);
-	free(j->results);
-	free(j->texts);
-	free(j->strikes);
-	free(j->done);
-	free(j->sent);
-	free(j->meta);
 	free(j);
 }
 
 /* What rules know as $meta: what the source told, and over it what we know ourselves. */
-static char *
-make_meta(const struct gan_map_event *ev)
+static void
+put_meta(struct gan_buf *b, const struct gan_map_event *ev)
 {
-	GAN_AUTO(gan_buf_fini) struct gan_buf b = { 0 };
 	const char *more = ev->meta != NULL ? strchr(ev->meta, '{') : NULL;
 	const char *end = more != NULL ? strrchr(more, '}') : NULL;
 	char id[GAN_ID_LEN], at[GAN_TIME_LEN];
 	const struct {
 		const char *name, *value;
 	} ours[] = {
-		{ "id", gan_id_format(GAN_ID_EVENT, ev->id, id) },
-		{ "source", ev->source },
-		{ "topic", ev->topic },
-		{ "topic_raw", ev->topic_raw != NULL ? ev->topic_raw : ev->topic },
-		{ "received_at", gan_time_format(ev->received_ms, at) },
+		{ "\"id\":", gan_id_format(GAN_ID_EVENT, ev->id, id) },
+		{ ",\"source\":", ev->source },
+		{ ",\"topic\":", ev->topic },
+		{ ",\"topic_raw\":", ev->topic_raw != NULL ? ev->topic_raw : ev->topic },
+		{ ",\"received_at\":", gan_time_format(ev->received_ms, at) },
 	};
 
-	gan_buf_putc(&b, '{');
+	gan_buf_putc(b, '{');
 	if (end != NULL) {
 		more++;
 		while (more < end && strchr(" \t\r\n", *more) != NULL)
 			more++;
-		gan_buf_put(&b, more, (size_t)(end - more));
+		gan_buf_put(b, more, (size_t)(end - more));
 		if (more < end)
-			gan_buf_putc(&b, ','); /* of two equal keys jq takes the last */
+			gan_buf_putc(b, ','); /* of two equal keys jq takes the last */
 	}
 	for (size_t i = 0; i < GAN_COUNT(ours); i++) {
-		gan_buf_printf(&b, "%s\"%s\":", i > 0 ? "," : "", ours[i].name);
-		gan_buf_json(&b, ours[i].value, strlen(ours[i].value));
+		gan_buf_puts(b, ours[i].name);
+		gan_buf_json(b, ours[i].value, strlen(ours[i].value));
 	}
-	gan_buf_putc(&b, '}');
-	return gan_buf_steal(&b, NULL);
+	gan_buf_putc(b, '}');
+}
+
+/* The job and everything that has its length, in one piece. */
+static struct gan_job *
+job_alloc(size_t n, const struct gan_buf *meta)
+{
+	struct gan_job *j;
+	const size_t each = sizeof(*j->results) + sizeof(*j->texts) + sizeof(*j->rules) +
+			    sizeof(*j->sent) + sizeof(*j->strikes) + sizeof(*j->done);
+
+	j = calloc(1, sizeof(*j) + n * each + meta->len + 1);
+	if (j == NULL)
+		return NULL;
+	j->results = (struct gan_map_result *)(j + 1);
+	j->texts = (char **)(j->results + n);
+	j->rules = (size_t *)(j->texts + n);
+	j->sent = (uint32_t *)(j->rules + n);
+	j->strikes = (unsigned char *)(j->sent + n);
+	j->done = (bool *)(j->strikes + n);
+	j->meta = (char *)(j->done + n);
+	memcpy(j->meta, meta->data, meta->len);
+	j->n = j->left = n;
+	return j;
 }
 
 struct gan_job *
 gan_job_new(struct gan_pool *p, struct gan_rules *set, const size_t *rules, size_t n,
     const struct gan_map_event *ev)
 {
-	GAN_AUTO(gan_job_free) struct gan_job *j = calloc(1, sizeof(*j));
-
+	gan_buf_clear(&p->scratch);
+	put_meta(&p->scratch, ev);
+	struct gan_job *j = p->scratch.failed ? NULL : job_alloc(n, &p->scratch);
 	if (j == NULL)
-		return NULL;
-	j->n = j->left = n;
-	j->rules = malloc(n * sizeof(*j->rules));
-	j->results = calloc(n, sizeof(*j->results));
-	j->texts = calloc(n, sizeof(*j->texts));
-	j->strikes = calloc(n, sizeof(*j->strikes));
-	j->done = calloc(n, sizeof(*j->done));
-	j->sent = calloc(n, sizeof(*j->sent));
-	j->meta = make_meta(ev);
-	if (j->rules == NULL || j->results == NULL || j->texts == NULL || j->strikes == NULL ||
-	    j->done == NULL || j->sent == NULL || j->meta == NULL)
 		return NULL;
 	memcpy(j->rules, rules, n * sizeof(*rules));
 	for (size_t i = 0; i < n; i++)
@@ -104,7 +108,7 @@ gan_job_new(struct gan_pool *p, struct gan_rules *set, const size_t *rules, size
 	j->len = ev->body_len;
 	j->seq = ++p->last_seq == 0 ? ++p->last_seq : p->last_seq;
 	j->set = gan_rules_ref(set);
-	return gan_steal(&j);
+	return j;
 }
 
 void

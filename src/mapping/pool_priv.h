@@ -27,7 +27,7 @@ enum gan_mapper_end {
 typedef void (*gan_mapper_frame_fn)(struct gan_mapper *m, int kind, struct gan_frame_in *in);
 typedef void (*gan_mapper_death_fn)(struct gan_mapper *m, enum gan_mapper_end end);
 
-/* One event on its way. */
+/* One event on its way; the arrays lie behind it, in the same memory. */
 struct gan_job {
 	struct gan_job *next;
 	struct gan_rules *set;
@@ -81,7 +81,9 @@ struct gan_mapper {
 	size_t nprograms;
 	uint32_t *ids; /* by rule index in the set of that serial; 0: not there */
 	uint64_t serial;
-	bool stale; /* may hold programs of old sets */
+	bool stale;                /* may hold programs of old sets */
+	struct gan_buf out;        /* frames that leave before the loop waits again */
+	int64_t since_us, mean_us; /* since when it is at its first job; what one takes lately */
 };
 
 struct gan_pool {
@@ -99,8 +101,11 @@ struct gan_pool {
 	size_t nold;           /* jobs of other sets */
 	struct gan_check *checks;
 	size_t nreads; /* threads at work for us: pool_read.c */
+	uv_prepare_t sender; /* active while some mapper has something to send */
+	struct gan_buf scratch;
 	struct gan_pool_stats stats;
-	bool closing, timer_closed;
+	bool closing;
+	unsigned handles; /* of the pool itself, not closed yet */
 	void (*close_cb)(void *arg);
 	void *close_arg;
 };
@@ -134,6 +139,7 @@ void gan_job_finish(struct gan_pool *p, struct gan_job *j);
 
 /* Work: pool_work.c. */
 void gan_pool_dispatch(struct gan_pool *p);            /* give waiting jobs to workers */
+void gan_pool_send(uv_prepare_t *sender);              /* what was given since the last time */
 struct gan_job *gan_mapper_take(struct gan_mapper *m); /* its first job, out of its list */
 
 /* PROGRAM frame of a rule. */

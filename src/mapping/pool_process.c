@@ -52,6 +52,7 @@ on_handle_closed(uv_handle_t *handle)
 	if (m->progress != NULL)
 		(void)munmap(m->progress, sizeof(*m->progress));
 	gan_buf_fini(&m->in);
+	gan_buf_fini(&m->out);
 	free(m->programs);
 	free(m->ids);
 	free(m);

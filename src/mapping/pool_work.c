@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool_work.c - workers at work: which programs each one has, a few events in
- * the pipe of each so that none waits for the loop, and what is owed to an
- * event whose worker died.
+ * pool_work.c - workers at work: which programs each one has, so many events in
+ * the pipe of each that none waits for the loop, and what is owed to an event
+ * whose worker died.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "mapping/pool_priv.h"
 
 enum {
-	IN_PIPE = 4, /* events given to one worker at a time */
-	STRIKES = 2, /* workers that one rule may cost with one event */
+	IN_PIPE_US = 4000, /* work given to one worker at a time, */
+	IN_PIPE_MIN = 2,   /* and in events */
+	IN_PIPE_MAX = 32,
+	COPY_MAX = 16 << 10, /* longer bodies go into the socket as they lie */
+	SEND_AT = 128 << 10, /* do not wait for the end of the turn with more than this */
+	STRIKES = 2,         /* workers that one rule may cost with one event */
 	BACKOFF_FIRST_MS = 100,
 	BACKOFF_MAX_MS = 5000,
 };
@@ -115,40 +120,69 @@ arm(struct gan_mapper *m)
 	gan_mapper_deadline(m, ms);
 }
 
-/* EVENT frame around a body that is not copied. */
+/* Frames up to here, and the body of the last one if it was not copied. */
 static void
-send_event(struct gan_mapper *m, struct gan_job *j, struct gan_buf *head)
+send_now(struct gan_mapper *m, const char *body, size_t len)
 {
-	GAN_AUTO(gan_buf_fini) struct gan_buf tail = { 0 };
-	size_t at = gan_frame_begin(head, GAN_FRAME_EVENT);
-
-	gan_buf_u32(head, j->seq);
-	gan_frame_text(head, j->meta);
-	gan_buf_u32(head, (uint32_t)j->len);
-	gan_buf_putc(&tail, '\0');
-	gan_buf_u32(&tail, j->nsent);
-	for (uint32_t k = 0; k < j->nsent; k++)
-		gan_buf_u32(&tail, m->ids[j->rules[j->sent[k]]]);
-	gan_must(!head->failed && !tail.failed);
-	uint32_t size = (uint32_t)(head->len - at - 4 + j->len + tail.len);
-	for (int i = 0; i < 4; i++)
-		head->data[at + (size_t)i] = (char)(size >> (8 * i));
 	const uv_buf_t bufs[] = {
-		{ .base = head->data, .len = head->len },
-		{ .base = (char *)(uintptr_t)j->body, .len = j->len },
-		{ .base = tail.data, .len = tail.len },
+		{ .base = m->out.data, .len = m->out.len },
+		{ .base = (char *)(uintptr_t)body, .len = len },
 	};
-	gan_mapper_send(m, bufs, GAN_COUNT(bufs));
+
+	gan_must(!m->out.failed);
+	gan_mapper_send(m, bufs, len > 0 ? 2 : 1);
+	gan_buf_clear(&m->out);
+}
+
+void
+gan_pool_send(uv_prepare_t *sender)
+{
+	struct gan_pool *p = sender->data;
+
+	(void)uv_prepare_stop(sender);
+	for (struct gan_mapper *m = p->mappers; m != NULL; m = m->next)
+		if (m->out.len > 0)
+			send_now(m, NULL, 0);
+}
+
+static void
+put_event(struct gan_mapper *m, struct gan_job *j)
+{
+	struct gan_buf *b = &m->out;
+	size_t at = gan_frame_begin(b, GAN_FRAME_EVENT), apart = 0;
+
+	gan_buf_u32(b, j->seq);
+	gan_frame_text(b, j->meta);
+	gan_buf_u32(b, (uint32_t)j->len);
+	if (j->len <= COPY_MAX) {
+		gan_buf_put(b, j->body, j->len);
+	} else {
+		/* The length of the frame comes first: it must be known by now. */
+		apart = j->len;
+		gan_must(!b->failed);
+		uint32_t size = (uint32_t)(b->len - at - 4 + j->len + 1 + 4 + 4 * j->nsent);
+		for (int i = 0; i < 4; i++)
+			b->data[at + (size_t)i] = (char)(size >> (8 * i));
+		send_now(m, j->body, j->len);
+	}
+	gan_buf_putc(b, '\0');
+	gan_buf_u32(b, j->nsent);
+	for (uint32_t k = 0; k < j->nsent; k++)
+		gan_buf_u32(b, m->ids[j->rules[j->sent[k]]]);
+	if (apart == 0)
+		gan_frame_end(b, at);
+	if (b->len > SEND_AT)
+		send_now(m, NULL, 0);
+	else
+		(void)uv_prepare_start(&m->pool->sender, gan_pool_send);
 }
 
 static void
 give(struct gan_mapper *m, struct gan_job *j)
 {
-	GAN_AUTO(gan_buf_fini) struct gan_buf head = { 0 };
-
 	if (m->serial != j->serial)
 		learn_set(m, j);
-	drop_programs(m, &head);
+	drop_programs(m, &m->out);
 	j->nsent = 0;
 	j->compiles = 0;
 	for (size_t i = 0; i < j->n; i++) {
@@ -160,8 +194,9 @@ give(struct gan_mapper *m, struct gan_job *j)
 		if (m->ids[j->rules[i]] != 0)
 			continue;
 		m->ids[j->rules[i]] = new_program(m, rule);
-		gan_pool_put_program(&head, m->ids[j->rules[i]], rule);
+		gan_pool_put_program(&m->out, m->ids[j->rules[i]], rule);
 		j->compiles++;
+		m->pool->stats.compiled++;
 	}
 	j->next = NULL;
 	if (m->last != NULL)
@@ -170,9 +205,11 @@ give(struct gan_mapper *m, struct gan_job *j)
 		m->first = j;
 	m->last = j;
 	m->njobs++;
-	send_event(m, j, &head);
-	if (m->njobs == 1)
+	put_event(m, j);
+	if (m->njobs == 1) {
+		m->since_us = gan_mono_us();
 		arm(m);
+	}
 }
 
 static void
@@ -193,6 +230,16 @@ back_off(struct gan_pool *p)
 
 static void on_frame(struct gan_mapper *m, int kind, struct gan_frame_in *in);
 static void on_death(struct gan_mapper *m, enum gan_mapper_end end);
+
+/* As many events as keep it at work while the loop does something else, and no more. */
+static bool
+has_room(const struct gan_mapper *m)
+{
+	int64_t room = m->mean_us > 0 ? IN_PIPE_US / m->mean_us : IN_PIPE_MIN;
+
+	room = room < IN_PIPE_MIN ? IN_PIPE_MIN : room;
+	return m->njobs < (room < IN_PIPE_MAX ? room : IN_PIPE_MAX);
+}
 
 /* An idle worker, else a new one, else the one with the least to do. */
 static struct gan_mapper *
@@ -218,7 +265,7 @@ choose(struct gan_pool *p)
 			return fresh;
 		back_off(p);
 	}
-	return best != NULL && best->njobs < IN_PIPE ? best : NULL;
+	return best != NULL && has_room(best) ? best : NULL;
 }
 
 void
@@ -254,6 +301,16 @@ gan_mapper_take(struct gan_mapper *m)
 	return j;
 }
 
+/* Results come several at a time: the first of them took it all, the mean is right. */
+static void
+learn_time(struct gan_mapper *m)
+{
+	int64_t now_us = gan_mono_us();
+
+	m->mean_us += (now_us - m->since_us - m->mean_us) / 16;
+	m->since_us = now_us;
+}
+
 static bool
 on_done(struct gan_mapper *m, struct gan_frame_in *in)
 {
@@ -262,6 +319,7 @@ on_done(struct gan_mapper *m, struct gan_frame_in *in)
 	if (m->first == NULL || m->first->seq != gan_frame_u32(in) || m->first->left > 0)
 		return false;
 	struct gan_job *j = gan_mapper_take(m);
+	learn_time(m);
 	arm(m);
 	if (m->retire && m->first == NULL)
 		gan_mapper_close(m);
@@ -330,6 +388,18 @@ at_fault(const struct gan_mapper *m, const struct gan_job *j)
 	return 0;
 }
 
+/* The results of those before it may have died with the worker: they cost nothing but time. */
+static struct gan_job *
+at_work(const struct gan_mapper *m)
+{
+	uint32_t seq = m->progress->seq;
+
+	for (struct gan_job *j = m->first; j != NULL; j = j->next)
+		if (j->seq == seq)
+			return j;
+	return m->first;
+}
+
 static void
 charge(struct gan_mapper *m, struct gan_job *j, enum gan_mapper_end end)
 {
@@ -349,14 +419,14 @@ static void
 on_death(struct gan_mapper *m, enum gan_mapper_end end)
 {
 	struct gan_pool *p = m->pool;
-	struct gan_job *finished = NULL, *jobs[IN_PIPE];
+	struct gan_job *finished = NULL, *jobs[IN_PIPE_MAX];
 	size_t n = 0;
 
 	p->stats.restarts++;
 	if (end == GAN_END_START)
 		back_off(p);
 	else if (m->first != NULL)
-		charge(m, m->first, end);
+		charge(m, at_work(m), end);
 	while (m->first != NULL)
 		jobs[n++] = gan_mapper_take(m);
 	while (n > 0) {

@@ -3,6 +3,10 @@
  * worker.c - a mapping worker process: limits itself, then reads frames and
  * answers them, one after the other, until the pipe ends.
  *
+ * Results of quick events are kept until the frames that were read are done,
+ * so that one write carries several; what may take long waits for a flush
+ * first, so that a slow event holds back no result but its own.
+ *
  * Nothing here guards against a program that runs for ever or eats all
  * memory: the limits end the process, and the pool starts another one.
  */
@@ -18,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "mapping/pool.h"
 #include "mapping/worker.h"
@@ -33,20 +38,29 @@
 enum {
 	PROGRESS_FD = 3,
 	READ_SIZE = 64 << 10,
-	FLUSH_AT = 256 << 10, /* results are kept until the event is done, or this much */
-	KEEP = 2 << 20,       /* bytes of buffer kept between frames */
+	FLUSH_AT = 256 << 10, /* results are kept until then at most, */
+	FLUSH_US = 2000,      /* or that long */
+	QUICK_US = 500,       /* an event that takes less is quick, if it is */
+	QUICK_BYTES = 32 << 10,
+	KEEP = 2 << 20, /* bytes of buffer kept between frames */
 	OOM_SCORE = 500,
 	CPU_SLACK_S = 10, /* beyond the deadline, which the pool keeps better */
+};
+
+struct slot {
+	struct gan_jq_program *p;
+	bool quick; /* it was, last time */
 };
 
 struct worker {
 	int64_t timeout_ms;
 	enum gan_numbers numbers;
-	struct gan_jq_program **programs; /* by id */
+	struct slot *programs; /* by id */
 	size_t nprograms;
 	struct gan_buf in, out;
+	int64_t now_us, kept_us; /* when the frame at hand, and the first result in out, began */
 	struct gan_progress *progress, no_progress;
-	int64_t cpu_limit_s;
+	int64_t cpu_limit_s, cpu_look_us; /* look at the limit again */
 	bool greeted;
 };
 
@@ -95,7 +109,11 @@ map_progress(struct worker *w)
 	w->progress = p == MAP_FAILED ? &w->no_progress : p;
 }
 
-/* Move the limit on processor time ahead of what was used; it cannot be per event. */
+/*
+ * Move the limit on processor time ahead of what was used; it cannot be per
+ * event.  One thread uses no more of it than there is time, so most frames
+ * need no look.
+ */
 static void
 extend_cpu(struct worker *w)
 {
@@ -103,10 +121,12 @@ extend_cpu(struct worker *w)
 	struct rlimit l = { .rlim_max = RLIM_INFINITY };
 	int64_t budget_s = w->timeout_ms / 1000 + CPU_SLACK_S;
 
-	if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) < 0 ||
-	    used.tv_sec + budget_s <= w->cpu_limit_s)
+	if (w->now_us < w->cpu_look_us || clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) < 0)
 		return;
-	w->cpu_limit_s = used.tv_sec + 2 * budget_s;
+	w->cpu_look_us = w->now_us + 1000000;
+	if (used.tv_sec + budget_s <= w->cpu_limit_s)
+		return;
+	w->cpu_limit_s = used.tv_sec + 2 * budget_s + 1;
 	l.rlim_cur = (rlim_t)w->cpu_limit_s;
 	(void)setrlimit(RLIMIT_CPU, &l);
 }
@@ -147,14 +167,14 @@ on_options(struct worker *w, struct gan_frame_in *in)
 static struct gan_jq_program *
 program_of(struct worker *w, uint32_t id)
 {
-	return id < w->nprograms ? w->programs[id] : NULL;
+	return id < w->nprograms ? w->programs[id].p : NULL;
 }
 
 static void
 drop(struct worker *w, uint32_t id)
 {
 	if (id < w->nprograms)
-		gan_jq_program_free(&w->programs[id]);
+		gan_jq_program_free(&w->programs[id].p);
 }
 
 static void
@@ -162,7 +182,7 @@ keep(struct worker *w, uint32_t id, struct gan_jq_program *p)
 {
 	if (id >= w->nprograms) {
 		size_t n = (size_t)id + 64;
-		struct gan_jq_program **all = realloc(w->programs, n * sizeof(*all));
+		struct slot *all = realloc(w->programs, n * sizeof(*all));
 
 		if (all == NULL)
 			_exit(GAN_EXIT_NOMEM);
@@ -171,7 +191,7 @@ keep(struct worker *w, uint32_t id, struct gan_jq_program *p)
 		w->nprograms = n;
 	}
 	drop(w, id);
-	w->programs[id] = p;
+	w->programs[id] = (struct slot){ .p = p };
 }
 
 static void
@@ -195,7 +215,7 @@ on_program(struct worker *w, struct gan_frame_in *in)
 }
 
 static void
-run_one(struct worker *w, uint32_t id, const struct gan_jq_event *ev, const struct gan_buf *why)
+run_one(struct worker *w, uint32_t id, struct gan_jq_event *ev, const struct gan_buf *why)
 {
 	static const char unknown[] = "internal: this rule was not given to the worker";
 	struct gan_jq_program *p = program_of(w, id);
@@ -208,6 +228,36 @@ run_one(struct worker *w, uint32_t id, const struct gan_jq_event *ev, const stru
 		gan_jq_run(p, ev, &w->out);
 }
 
+/* May its results be kept while others wait in out?  Leaves *in where it is. */
+static bool
+is_quick(const struct worker *w, struct gan_frame_in in, uint32_t n, size_t len)
+{
+	if (len > QUICK_BYTES || w->now_us - w->kept_us > FLUSH_US)
+		return false;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t id = gan_frame_u32(&in);
+
+		if (id >= w->nprograms || !w->programs[id].quick)
+			return false;
+	}
+	return true;
+}
+
+static void
+learn_speed(struct worker *w, struct gan_frame_in in, uint32_t n)
+{
+	int64_t now_us = gan_mono_us();
+	bool quick = now_us - w->now_us < QUICK_US;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t id = gan_frame_u32(&in);
+
+		if (id < w->nprograms)
+			w->programs[id].quick = quick;
+	}
+	w->now_us = now_us;
+}
+
 static void
 on_event(struct worker *w, struct gan_frame_in *in)
 {
@@ -216,9 +266,14 @@ on_event(struct worker *w, struct gan_frame_in *in)
 	uint32_t seq = gan_frame_u32(in);
 	const char *meta = gan_frame_str(in, &meta_len), *body = gan_frame_str(in, &len);
 	uint32_t n = gan_frame_u32(in);
+	const struct gan_frame_in ids = *in;
 
-	if (in->bad || meta == NULL || body == NULL)
+	if (in->bad || meta == NULL || body == NULL || n > in->left / 4)
 		_exit(2);
+	if (w->out.len > 0 && !is_quick(w, ids, n, len))
+		flush(w);
+	if (w->out.len == 0)
+		w->kept_us = w->now_us;
 	w->progress->index = 0;
 	w->progress->seq = seq;
 	struct gan_jq_event *ev = gan_jq_event_new(body, len, meta, meta_len, w->numbers, &why);
@@ -239,6 +294,7 @@ on_event(struct worker *w, struct gan_frame_in *in)
 	size_t at = gan_frame_begin(&w->out, GAN_FRAME_DONE);
 	gan_buf_u32(&w->out, seq);
 	gan_frame_end(&w->out, at);
+	learn_speed(w, ids, n);
 }
 
 static void
@@ -277,6 +333,8 @@ static void
 on_frame(struct worker *w, int kind, struct gan_frame_in *in)
 {
 	extend_cpu(w);
+	if (kind != GAN_FRAME_EVENT && w->out.len > 0)
+		flush(w);
 	switch (kind) {
 	case GAN_FRAME_OPTIONS:
 		on_options(w, in);
@@ -296,8 +354,8 @@ on_frame(struct worker *w, int kind, struct gan_frame_in *in)
 	default:
 		_exit(2);
 	}
-	if (w->out.len > 0)
-		flush(w);
+	if (kind != GAN_FRAME_EVENT)
+		w->now_us = gan_mono_us();
 }
 
 /* False at the end of the pipe. */
@@ -328,12 +386,15 @@ serve(struct worker *w)
 		size_t done = 0;
 		long n;
 
+		w->now_us = gan_mono_us();
 		while ((n = gan_frame_next(w->in.data + done, w->in.len - done, &kind, &in)) > 0) {
 			on_frame(w, kind, &in);
 			done += (size_t)n;
 		}
 		if (n < 0)
 			_exit(2);
+		if (w->out.len > 0)
+			flush(w);
 		gan_buf_shift(&w->in, done);
 		if (w->in.len == 0 && w->in.cap > KEEP)
 			gan_buf_fini(&w->in); /* a large table has come and been parsed */
@@ -355,7 +416,7 @@ gan_worker_main(int argc, char **argv)
 	gan_jq_init();
 	serve(&w);
 	for (size_t i = 0; i < w.nprograms; i++)
-		gan_jq_program_free(&w.programs[i]);
+		gan_jq_program_free(&w.programs[i].p);
 	free(w.programs);
 	gan_buf_fini(&w.in);
 	gan_buf_fini(&w.out);

@@ -28,7 +28,7 @@ struct gan_jq_program *gan_jq_compile(
     struct gan_frame_in *in, struct gan_buf *findings, uint32_t *ret_nfindings);
 void gan_jq_program_free(struct gan_jq_program **pp);
 
-/* An event with its meta, parsed once for all its rules. */
+/* An event with its meta, each parsed once for all its rules; meta is borrowed. */
 struct gan_jq_event;
 
 /* NULL: the reason, for people, is in why. */
@@ -37,7 +37,7 @@ struct gan_jq_event *gan_jq_event_new(const char *body, size_t len, const char *
 void gan_jq_event_free(struct gan_jq_event **ep);
 
 /* Run one program on one event and append the result as a RESULT frame has it. */
-void gan_jq_run(struct gan_jq_program *p, const struct gan_jq_event *ev, struct gan_buf *out);
+void gan_jq_run(struct gan_jq_program *p, struct gan_jq_event *ev, struct gan_buf *out);
 
 /* Append a result that is a rejection. */
 void gan_jq_put_reject(struct gan_buf *out, const char *why, size_t len);

@@ -247,6 +247,15 @@ parse_constant(const char *json, size_t len)
 	return json == NULL ? jv_object() : jv_parse_sized(json, (int)len);
 }
 
+static bool
+names(const struct pieces *p, const char *word)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->text[i] != NULL && strstr(p->text[i], word) != NULL)
+			return true;
+	return false;
+}
+
 struct gan_jq_program *
 gan_jq_compile(struct gan_frame_in *in, struct gan_buf *findings, uint32_t *ret_nfindings)
 {
@@ -269,9 +278,8 @@ gan_jq_compile(struct gan_frame_in *in, struct gan_buf *findings, uint32_t *ret_
 	}
 	prog->keyed = p.text[GAN_PIECE_KEY] != NULL;
 	prog->effect = p.text[GAN_PIECE_EFFECT] != NULL;
-	for (size_t i = 0; i < p.n; i++)
-		prog->uuids =
-		    prog->uuids || (p.text[i] != NULL && strstr(p.text[i], "uuid5") != NULL);
+	prog->uuids = names(&p, "uuid5");
+	prog->meta = names(&p, "meta");
 	p.settings = parse_constant(settings, settings_len);
 	p.tables = parse_constant(tables, tables_len);
 	compile_rule(prog, &p, findings, ret_nfindings);

@@ -1,21 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* worker_run.c - one program on one event, and what may come out of it. */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/id.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "mapping/worker_priv.h"
-#include "json/check.h"
 
-enum {
-	REASON_MAX = 1000,
-	OUTPUT_DEPTH = GAN_JSON_DEPTH,
-};
+enum { REASON_MAX = 1000 };
 
 static jv
 parse_event(const char *body, size_t len, enum gan_numbers numbers, struct gan_buf *why)
@@ -42,12 +36,9 @@ parse_event(const char *body, size_t len, enum gan_numbers numbers, struct gan_b
 		body = quoted.data;
 		len = quoted.len;
 	}
-	jv v = jv_parse_sized(body, (int)len);
-	if (!jv_is_valid(v)) {
-		jv_free(v);
-		gan_buf_puts(why, "jq cannot read the event");
-		return jv_invalid();
-	}
+	jv v = gan_jv_read(body);
+	if (!jv_is_valid(v))
+		gan_buf_puts(why, "jq cannot read the event: half of a surrogate pair");
 	return v;
 }
 
@@ -55,23 +46,16 @@ struct gan_jq_event *
 gan_jq_event_new(const char *body, size_t len, const char *meta, size_t meta_len,
     enum gan_numbers numbers, struct gan_buf *why)
 {
-	jv event = parse_event(body, len, numbers, why), about;
+	jv event = parse_event(body, len, numbers, why);
 
-	if (!jv_is_valid(event)) {
-		jv_free(event);
+	if (!jv_is_valid(event))
 		return NULL;
-	}
-	about = jv_parse_sized(meta, (int)meta_len);
-	if (!jv_is_valid(about)) {
-		jv_free(event);
-		jv_free(about);
-		gan_buf_puts(why, "internal: what is known about the event is not JSON");
-		return NULL;
-	}
 	struct gan_jq_event *ev = malloc(sizeof(*ev));
 	if (ev == NULL)
 		_exit(GAN_EXIT_NOMEM);
-	ev->in = jv_array_append(jv_array_append(jv_array_sized(2), event), about);
+	*ev = (struct gan_jq_event){
+		.body = event, .meta = jv_invalid(), .meta_text = meta, .meta_len = meta_len
+	};
 	return ev;
 }
 
@@ -82,8 +66,25 @@ gan_jq_event_free(struct gan_jq_event **ep)
 
 	if (ev == NULL)
 		return;
-	jv_free(ev->in);
+	jv_free(ev->body);
+	jv_free(ev->meta);
 	free(ev);
+}
+
+/* [event, meta] for a program; meta is read when the first one wants it.  False: not JSON. */
+static bool
+make_input(struct gan_jq_event *ev, bool meta, jv *ret_in)
+{
+	if (meta && !jv_is_valid(ev->meta)) {
+		if (gan_json_check(ev->meta_text, ev->meta_len, GAN_JSON_DEPTH, NULL, NULL) < 0)
+			return false;
+		ev->meta = gan_jv_read(ev->meta_text);
+		if (!jv_is_valid(ev->meta))
+			return false;
+	}
+	*ret_in = jv_array_append(jv_array_append(jv_array_sized(2), jv_copy(ev->body)),
+	    meta ? jv_copy(ev->meta) : jv_null());
+	return true;
 }
 
 /* How much of the marker stands here: jq cuts the values that it complains of. */
@@ -163,88 +164,17 @@ put_why(struct gan_buf *out, const char *why)
 	gan_jq_put_reject(out, why, strlen(why));
 }
 
-/* Is there what JSON or the vendors cannot take?  Borrows v. */
-static const char *
-find_bad(jv v, int depth)
-{
-	const char *bad = NULL;
-
-	if (jv_get_kind(v) == JV_KIND_NUMBER)
-		return isfinite(jv_number_value(v)) ? NULL : "a number in the output is not finite";
-	if (jv_get_kind(v) != JV_KIND_ARRAY && jv_get_kind(v) != JV_KIND_OBJECT)
-		return NULL;
-	if (depth == 0)
-		return "the output is nested deeper than 64 levels";
-	if (jv_get_kind(v) == JV_KIND_ARRAY) {
-		int n = jv_array_length(jv_copy(v));
-
-		for (int i = 0; i < n && bad == NULL; i++) {
-			jv item = jv_array_get(jv_copy(v), i);
-
-			bad = find_bad(item, depth - 1);
-			jv_free(item);
-		}
-		return bad;
-	}
-	for (int i = jv_object_iter(v); bad == NULL && jv_object_iter_valid(v, i);
-	     i = jv_object_iter_next(v, i)) {
-		jv item = jv_object_iter_value(v, i);
-
-		bad = find_bad(item, depth - 1);
-		jv_free(item);
-	}
-	return bad;
-}
-
-static jv
-make_uuid(jv v)
-{
-	jv name = jv_object_get(v, jv_string(gan_jq_marker));
-	char out[37];
-
-	if (jv_get_kind(name) != JV_KIND_STRING ||
-	    gan_uuid5(jv_string_value(name), (size_t)jv_string_length_bytes(jv_copy(name)), out) <
-		0) {
-		jv_free(name);
-		return jv_null();
-	}
-	jv_free(name);
-	return jv_string(out);
-}
-
-/* Put the UUIDs in place of what uuid5() left; consumes v.  Depth was checked. */
-static jv
-resolve(jv v)
-{
-	if (jv_get_kind(v) == JV_KIND_ARRAY) {
-		int n = jv_array_length(jv_copy(v));
-
-		for (int i = 0; i < n; i++)
-			v = jv_array_set(v, i, resolve(jv_array_get(jv_copy(v), i)));
-		return v;
-	}
-	if (jv_get_kind(v) != JV_KIND_OBJECT)
-		return v;
-	if (jv_object_length(jv_copy(v)) == 1 &&
-	    jv_object_has(jv_copy(v), jv_string(gan_jq_marker)))
-		return make_uuid(v);
-	jv out = jv_object();
-	for (int i = jv_object_iter(v); jv_object_iter_valid(v, i); i = jv_object_iter_next(v, i))
-		out = jv_object_set(
-		    out, jv_object_iter_key(v, i), resolve(jv_object_iter_value(v, i)));
-	jv_free(v);
-	return out;
-}
-
 /* The one value of [KEY] and its like; consumes list.  An invalid jv: why says what is wrong. */
 static jv
-take_text(jv list, const char *what, size_t max, char *why, size_t whysz)
+take_text(jv list, bool uuids, const char *what, size_t max, char *why, size_t whysz)
 {
 	int n = jv_array_length(jv_copy(list));
 	jv v = n == 1 ? jv_array_get(jv_copy(list), 0) : jv_invalid();
 	const char *wrong = NULL;
 
 	jv_free(list);
+	if (uuids)
+		v = gan_jv_uuid(v);
 	if (n != 1) {
 		(void)snprintf(why, whysz, "'%s' must give one value, not %d", what, n);
 		return v;
@@ -290,7 +220,8 @@ too_much(const struct writing *w)
 static bool
 put_text(struct writing *w, jv tuple, int at, const char *what, size_t max)
 {
-	jv v = take_text(jv_array_get(jv_copy(tuple), at), what, max, w->why, sizeof(w->why));
+	jv v = take_text(
+	    jv_array_get(jv_copy(tuple), at), w->p->uuids, what, max, w->why, sizeof(w->why));
 	bool good = jv_is_valid(v);
 
 	if (good)
@@ -300,22 +231,36 @@ put_text(struct writing *w, jv tuple, int at, const char *what, size_t max)
 	return good;
 }
 
+static void
+set_u32(struct gan_buf *b, size_t at, uint32_t v)
+{
+	for (size_t i = 0; i < 4 && !b->failed; i++)
+		b->data[at + i] = (char)(v >> (8 * i));
+}
+
+/* The text as gan_frame_bytes() would put it; consumes body. */
+static bool
+put_body(struct writing *w, jv body)
+{
+	size_t start = w->out->len;
+
+	gan_buf_u32(w->out, 0);
+	const char *bad = gan_jv_write(w->out, body, w->p->uuids);
+	jv_free(body);
+	if (bad != NULL)
+		(void)snprintf(w->why, sizeof(w->why), "%s", bad);
+	set_u32(w->out, start, (uint32_t)(w->out->len - start - 4));
+	gan_buf_putc(w->out, '\0');
+	return bad == NULL;
+}
+
 /* Write [body, [key], [effect], [after]...]; false: why says what is wrong.  Consumes tuple. */
 static bool
 put_output(struct writing *w, jv tuple)
 {
-	jv body = jv_array_get(jv_copy(tuple), 0);
-	const char *bad = find_bad(body, OUTPUT_DEPTH);
-	bool good = bad == NULL;
-
-	if (bad != NULL)
-		(void)snprintf(w->why, sizeof(w->why), "%s", bad);
 	size_t from = w->out->len;
-	jv text = jv_dump_string(body, 0);
-	if (good)
-		gan_frame_bytes(
-		    w->out, jv_string_value(text), (size_t)jv_string_length_bytes(jv_copy(text)));
-	jv_free(text);
+	bool good = put_body(w, jv_array_get(jv_copy(tuple), 0));
+
 	if (good && w->p->keyed)
 		good = put_text(w, tuple, 1, "key", GAN_KEY_MAX);
 	else
@@ -337,13 +282,6 @@ put_output(struct writing *w, jv tuple)
 	}
 	jv_free(tuple);
 	return good;
-}
-
-static void
-set_u32(struct gan_buf *b, size_t at, uint32_t v)
-{
-	for (size_t i = 0; i < 4 && !b->failed; i++)
-		b->data[at + i] = (char)(v >> (8 * i));
 }
 
 /* Consumes what jq_next() gave last; true when the program ended without an error. */
@@ -377,7 +315,7 @@ run_program(struct gan_jq_program *p, jv in, struct gan_buf *out)
 	gan_buf_u32(out, 0);
 	jq_start(p->jq, in, 0);
 	while (jv_is_valid(r = jq_next(p->jq))) {
-		bool good = put_output(&w, p->uuids ? resolve(r) : r);
+		bool good = put_output(&w, r);
 
 		if (good && ++n > GAN_OUTPUTS_MAX) {
 			(void)snprintf(
@@ -400,13 +338,19 @@ run_program(struct gan_jq_program *p, jv in, struct gan_buf *out)
 }
 
 void
-gan_jq_run(struct gan_jq_program *p, const struct gan_jq_event *ev, struct gan_buf *out)
+gan_jq_run(struct gan_jq_program *p, struct gan_jq_event *ev, struct gan_buf *out)
 {
+	jv in;
+
 	if (p->jq == NULL) {
 		put_why(out, p->broken != NULL ? p->broken : "the rule does not compile");
 		return;
 	}
-	run_program(p, jv_copy(ev->in), out);
+	if (!make_input(ev, p->meta, &in)) {
+		put_why(out, "internal: what is known about the event is not JSON");
+		return;
+	}
+	run_program(p, in, out);
 	if (out->failed)
 		_exit(GAN_EXIT_NOMEM);
 }

@@ -450,6 +450,7 @@ START_TEST(many_events_are_in_flight_and_none_is_lost)
 	struct gan_rules *set GAN_AUTO(gan_rules_unref) = NULL;
 	static struct answer answers[200];
 	static char bodies[200][64];
+	struct gan_pool_stats stats;
 
 	hurry();
 	memset(answers, 0, sizeof(answers));
@@ -469,6 +470,9 @@ START_TEST(many_events_are_in_flight_and_none_is_lost)
 		    i == 77 ? "r: reject rule r exceeded 1s\ns: 1077\n" : expected);
 		gan_buf_fini(&answers[i].text);
 	}
+	/* Charged to the right event: no other one cost a worker. */
+	gan_pool_stats(pool, &stats);
+	ck_assert_uint_eq(stats.restarts, 2);
 }
 END_TEST
 

@@ -509,6 +509,7 @@ gan_app_run(const char *config_path)
 		gan_log(GAN_LOG_DEBUG, NULL, "handles were left open at the end");
 	gan_rules_unref(&app.rules);
 	gan_config_unref(&app.conf);
+	gan_verdicts_fini(&app.verdicts);
 	gan_str_free(&app.red);
 	gan_str_free(&app.reload_text);
 	return app.exit_code;

@@ -46,7 +46,8 @@ struct gan_app {
 
 	/* One reload at a time; a signal that comes meanwhile asks for another. */
 	bool reloading, reload_again;
-	struct gan_loader *proving; /* NULL: no proof under way */
+	struct gan_loader *proving;   /* NULL: no proof under way */
+	struct gan_verdicts verdicts; /* of the proofs so far */
 	struct gan_config *candidate;
 	struct gan_buf reload_findings;
 	gan_reload_fn reload_cb;

@@ -81,6 +81,7 @@ on_checked(void *arg, int rc, const struct gan_check_report *report)
 	l->proof.nrules = report->rules;
 	l->proof.passed = report->passed;
 	l->proof.failed = report->failed;
+	l->proof.unchanged = report->unchanged;
 	l->proof.lines = report->lines;
 	l->proof.first = report->d->first;
 	conclude(l);
@@ -106,12 +107,15 @@ on_read(void *arg, int rc, struct gan_rules *set, struct gan_diags *d)
 }
 
 static int
-start(struct gan_loader *l, uv_loop_t *loop, struct gan_config *conf, char **blobp, size_t len)
+start(struct gan_loader *l, uv_loop_t *loop, struct gan_config *conf, struct gan_verdicts *verdicts,
+    char **blobp, size_t len)
 {
-	const struct gan_pool_options opt = gan_loader_pool_options(conf);
+	struct gan_pool_options opt = gan_loader_pool_options(conf);
 	struct gan_err err;
-	int rc = gan_pool_open(loop, &opt, &l->pool, &err);
+	int rc;
 
+	opt.verdicts = verdicts;
+	rc = gan_pool_open(loop, &opt, &l->pool, &err);
 	if (rc < 0) {
 		gan_diag_file(&l->diags, GAN_DIAG_ERROR, "mapping workers", "%s", err.msg);
 		return rc;
@@ -120,8 +124,8 @@ start(struct gan_loader *l, uv_loop_t *loop, struct gan_config *conf, char **blo
 }
 
 struct gan_loader *
-gan_loader_prove(
-    uv_loop_t *loop, struct gan_config *conf, char **blobp, size_t len, gan_proof_fn cb, void *arg)
+gan_loader_prove(uv_loop_t *loop, struct gan_config *conf, struct gan_verdicts *verdicts,
+    char **blobp, size_t len, gan_proof_fn cb, void *arg)
 {
 	struct gan_loader *l = calloc(1, sizeof(*l));
 	int rc;
@@ -129,7 +133,7 @@ gan_loader_prove(
 	gan_must(l != NULL); /* start and reload only; systemd starts us again */
 	l->cb = cb;
 	l->arg = arg;
-	rc = start(l, loop, conf, blobp, len);
+	rc = start(l, loop, conf, verdicts, blobp, len);
 	if (rc == GAN_OK)
 		return l;
 	conclude_red(l, gan_strerror(rc));
@@ -177,7 +181,7 @@ gan_loader_check(const char *path, bool quiet)
 	if (rc < 0)
 		return 78;
 	gan_must(uv_loop_init(&loop) == 0);
-	(void)gan_loader_prove(&loop, conf, NULL, 0, on_proof, &o);
+	(void)gan_loader_prove(&loop, conf, NULL, NULL, 0, on_proof, &o);
 	(void)uv_run(&loop, UV_RUN_DEFAULT);
 	(void)uv_loop_close(&loop);
 	return o.exit_code;

@@ -23,9 +23,10 @@ struct gan_proof {
 				  * taken by whoever keeps it */
 	bool green;              /* no error, no red test */
 	unsigned nrules, passed, failed;
-	const char *text;  /* every finding, ready to print */
-	const char *lines; /* a line for each test run */
-	const char *first; /* the first finding in one line, for the log */
+	unsigned unchanged; /* rules that were green before, and not run again */
+	const char *text;   /* every finding, ready to print */
+	const char *lines;  /* a line for each test run */
+	const char *first;  /* the first finding in one line, for the log */
 };
 
 typedef void (*gan_proof_fn)(void *arg, const struct gan_proof *proof);
@@ -35,11 +36,12 @@ struct gan_loader; /* a proof under way */
 /*
  * Read the rules folder that conf names (or, with *blobp, a packed set, which
  * is taken over) and prove it under conf, in workers of its own with conf's
- * limits.  cb comes exactly once: before this returns NULL, or later, and then
- * the handle ends with it.
+ * limits; what verdicts knows to be green (NULL: nothing) is not run again.  cb
+ * comes exactly once: before this returns NULL, or later, and then the handle
+ * ends with it.
  */
-struct gan_loader *gan_loader_prove(
-    uv_loop_t *loop, struct gan_config *conf, char **blobp, size_t len, gan_proof_fn cb, void *arg);
+struct gan_loader *gan_loader_prove(uv_loop_t *loop, struct gan_config *conf,
+    struct gan_verdicts *verdicts, char **blobp, size_t len, gan_proof_fn cb, void *arg);
 
 /* Give up: cb is called with a proof that is not green, soon, on the loop. */
 void gan_loader_cancel(struct gan_loader *l);

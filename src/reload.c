@@ -49,7 +49,8 @@ rules_adopt(struct gan_app *app, struct gan_rules *rules)
 static void
 prove(struct gan_app *app, struct gan_config *conf, char **blobp, size_t len, gan_proof_fn cb)
 {
-	struct gan_loader *l = gan_loader_prove(&app->loop, conf, blobp, len, cb, app);
+	struct gan_loader *l =
+	    gan_loader_prove(&app->loop, conf, &app->verdicts, blobp, len, cb, app);
 
 	if (l != NULL)
 		app->proving = l;
@@ -257,9 +258,9 @@ on_proof(void *arg, const struct gan_proof *proof)
 		return;
 	}
 	(void)snprintf(text, sizeof(text),
-	    "generation %" PRIu64 " in force: %u rule%s, %u test%s passed", app->generation,
-	    proof->nrules, proof->nrules == 1 ? "" : "s", proof->passed,
-	    proof->passed == 1 ? "" : "s");
+	    "generation %" PRIu64 " in force: %u rule%s (%u unchanged), %u test%s passed",
+	    app->generation, proof->nrules, proof->nrules == 1 ? "" : "s", proof->unchanged,
+	    proof->passed, proof->passed == 1 ? "" : "s");
 	gan_log(GAN_LOG_NOTICE, NULL, "%s", text);
 	gan_buf_printf(&app->reload_findings, "%s\n", text);
 	finish(app, GAN_OK, app->reload_findings.data == NULL ? text : app->reload_findings.data);

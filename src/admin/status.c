@@ -209,8 +209,10 @@ put_mapping(struct gan_admin *a, struct gan_buf *b)
 
 	if (pool != NULL)
 		gan_pool_stats(pool, &st);
-	gan_buf_printf(b, ",\"mapping\":{\"workers\":%u,\"restarts\":%llu,\"mapped\":%llu}",
-	    st.workers_running, (unsigned long long)st.restarts, (unsigned long long)st.mapped);
+	gan_buf_printf(b,
+	    ",\"mapping\":{\"workers\":%u,\"restarts\":%llu,\"mapped\":%llu,\"compiled\":%llu}",
+	    st.workers_running, (unsigned long long)st.restarts, (unsigned long long)st.mapped,
+	    (unsigned long long)st.compiled);
 }
 
 static void

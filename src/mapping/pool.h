@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "mapping/rules.h"
+#include "mapping/verdicts.h"
 
 struct gan_pool;
 
@@ -23,7 +24,8 @@ struct gan_pool_options {
 	int64_t timeout_ms; /* per event and per test */
 	int64_t memory;     /* RLIMIT_AS of a worker */
 	enum gan_numbers numbers;
-	const char *time_zone; /* TZ of the workers */
+	const char *time_zone;         /* TZ of the workers */
+	struct gan_verdicts *verdicts; /* of earlier checks, borrowed; NULL: check everything */
 };
 
 /* Workers are started when there is something to do.  Strings are copied. */
@@ -94,6 +96,7 @@ GAN_MUST_CHECK int gan_pool_read(struct gan_pool *p, struct gan_config *conf,
 struct gan_check_report {
 	bool green;
 	unsigned rules, passed, failed;
+	unsigned unchanged;  /* rules of these that were green before: not run again */
 	struct gan_diags *d; /* the pool's, until the callback returns */
 	const char *lines;   /* "ok    rule: test (2 requests)\nFAIL  …" */
 	const char *json;    /* the same as an array: rule, test, file, line, ok, detail */
@@ -106,8 +109,7 @@ struct gan_pool_stats {
 	unsigned workers_running;
 	uint64_t restarts; /* kills and crashes since open */
 	uint64_t mapped;
-	uint64_t compiled; /* programs given to workers, and to checks */
-	uint64_t tested;   /* golden tests run */
+	uint64_t compiled; /* programs given to workers, checks apart */
 };
 void gan_pool_stats(const struct gan_pool *p, struct gan_pool_stats *ret);
 

@@ -37,7 +37,10 @@ struct gan_check {
 	struct gan_mapper *mapper;
 	enum stage stage;
 	size_t rule, test;
-	bool compiled, again; /* this worker knows the program; it did once already */
+	bool compiled, again;      /* this worker knows the program; it did once already */
+	bool red;                  /* the rule at hand had a finding */
+	unsigned char subject[32]; /* of the verdict on it */
+	uint32_t *requests;        /* that its tests made */
 	uint32_t seq;
 	unsigned bad_starts;
 	bool told;
@@ -73,6 +76,7 @@ on_timer_closed(uv_handle_t *handle)
 	gan_buf_fini(&c->lines);
 	gan_buf_fini(&c->json);
 	free(c->only);
+	free(c->requests);
 	free(c);
 	gan_pool_closed_one(p);
 }
@@ -97,6 +101,8 @@ finish(struct gan_check *c)
 	c->report.lines = c->lines.data != NULL ? c->lines.data : "";
 	c->report.json = c->json.data;
 	c->report.green = c->d.errors == 0 && c->report.failed == 0;
+	if (c->pool->opt.verdicts != NULL)
+		gan_verdicts_sweep(c->pool->opt.verdicts);
 	c->told = true;
 	c->cb(c->arg, c->json.failed || c->lines.failed ? GAN_ENOMEM : GAN_OK, &c->report);
 	gan_check_stop(c);
@@ -163,6 +169,9 @@ test_ended(struct gan_check *c, bool green, uint32_t requests, const char *detai
 	size_t n = strcspn(detail, "\n");
 
 	put_json(c, t->name, t->line, green, green ? NULL : detail);
+	c->red = c->red || !green;
+	if (c->requests != NULL)
+		c->requests[c->test] = requests;
 	if (green) {
 		c->report.passed++;
 		gan_buf_printf(&c->lines, "ok    %s: %s (%u request%s)\n", r->name, t->name,
@@ -202,6 +211,7 @@ compile_error(struct gan_check *c, uint32_t piece, int64_t line, int64_t col, co
 	char detail[400];
 	int at_line, at_col;
 
+	c->red = true;
 	if (code->text == NULL)
 		code = &r->map;
 	gan_rule_code_at(code, (int)line, (int)col, &at_line, &at_col);
@@ -216,18 +226,57 @@ compile_error(struct gan_check *c, uint32_t piece, int64_t line, int64_t col, co
 static void
 next_rule(struct gan_check *c)
 {
+	if (!c->red && c->requests != NULL)
+		gan_verdicts_add(
+		    c->pool->opt.verdicts, c->subject, c->requests, rule_of(c)->ntests);
+	free(gan_steal(&c->requests));
 	c->report.rules++;
 	c->rule++;
 	c->test = 0;
-	c->compiled = c->again = false;
+	c->compiled = c->again = c->red = false;
 	c->stage = NEXT_RULE;
 	step(c);
+}
+
+static void
+warn_of_no_tests(struct gan_check *c)
+{
+	const struct gan_rule *r = rule_of(c);
+
+	if (r->ntests == 0)
+		gan_diag_node(&c->d, GAN_DIAG_WARNING, r->doc,
+		    gan_yaml_get(gan_yaml_root(r->doc), "rule"), "the rule '%s' has no tests",
+		    r->name);
+}
+
+/* Report the rule at hand as an earlier check found it; false: it must be run. */
+static bool
+was_green(struct gan_check *c)
+{
+	struct gan_verdicts *known = c->pool->opt.verdicts;
+	const struct gan_rule *r = rule_of(c);
+	const struct gan_verdict *v;
+
+	if (known == NULL || gan_verdict_subject(r, &c->pool->opt, c->subject) < 0)
+		return false;
+	v = gan_verdicts_find(known, c->subject);
+	if (v == NULL) { /* what its tests do now is the verdict to keep */
+		c->requests = calloc(r->ntests + 1, sizeof(*c->requests));
+		return false;
+	}
+	warn_of_no_tests(c);
+	for (; c->test < r->ntests; c->test++)
+		test_ended(c, true, v->requests[c->test], "");
+	c->report.unchanged++;
+	c->report.rules++;
+	c->rule++;
+	c->test = 0;
+	return true;
 }
 
 static bool
 on_compiled(struct gan_check *c, struct gan_frame_in *in)
 {
-	const struct gan_rule *r = rule_of(c);
 	uint32_t id = gan_frame_u32(in), n = gan_frame_u32(in);
 
 	if (c->stage != COMPILING || id != PROGRAM)
@@ -246,10 +295,7 @@ on_compiled(struct gan_check *c, struct gan_frame_in *in)
 		next_rule(c);
 		return true;
 	}
-	if (r->ntests == 0)
-		gan_diag_node(&c->d, GAN_DIAG_WARNING, r->doc,
-		    gan_yaml_get(gan_yaml_root(r->doc), "rule"), "the rule '%s' has no tests",
-		    r->name);
+	warn_of_no_tests(c);
 	c->compiled = true;
 	c->stage = NEXT_TEST;
 	step(c);
@@ -440,12 +486,22 @@ have_mapper(struct gan_check *c)
 	return true;
 }
 
+/* Nothing to run for the rule at hand: then it is behind us. */
+static bool
+passed_over(struct gan_check *c)
+{
+	if (c->only != NULL && strcmp(c->only, rule_of(c)->name) != 0) {
+		c->rule++;
+		return true;
+	}
+	return c->stage == NEXT_RULE && c->requests == NULL && was_green(c);
+}
+
 static void
 step(struct gan_check *c)
 {
-	while (
-	    c->rule < c->set->nrules && c->only != NULL && strcmp(c->only, rule_of(c)->name) != 0)
-		c->rule++;
+	while (c->rule < c->set->nrules && passed_over(c))
+		;
 	if (c->rule == c->set->nrules) {
 		finish(c);
 		return;

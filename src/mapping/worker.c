@@ -11,9 +11,7 @@
  * memory: the limits end the process, and the pool starts another one.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -27,23 +25,13 @@
 #include "mapping/pool.h"
 #include "mapping/worker.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-
 enum {
-	PROGRESS_FD = 3,
 	READ_SIZE = 64 << 10,
 	FLUSH_AT = 256 << 10, /* results are kept until then at most, */
 	FLUSH_US = 2000,      /* or that long */
 	QUICK_US = 500,       /* an event that takes less is quick, if it is */
 	QUICK_BYTES = 32 << 10,
-	KEEP = 2 << 20, /* bytes of buffer kept between frames */
-	OOM_SCORE = 500,
+	KEEP = 2 << 20,   /* bytes of buffer kept between frames */
 	CPU_SLACK_S = 10, /* beyond the deadline, which the pool keeps better */
 };
 
@@ -65,46 +53,10 @@ struct worker {
 };
 
 static void
-limit(int what, rlim_t value)
-{
-	const struct rlimit l = { .rlim_cur = value, .rlim_max = value };
-
-	(void)setrlimit((__rlimit_resource_t)what, &l);
-}
-
-/* Best effort: as root, or in a container, some of these are refused or without effect. */
-static void
-set_limits(int64_t memory)
-{
-	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-	char text[16];
-
-	if (fd >= 0) {
-		int n = snprintf(text, sizeof(text), "%d", OOM_SCORE);
-
-		if (write(fd, text, (size_t)n) < 0)
-			errno = 0;
-		(void)close(fd);
-	}
-	tzset(); /* reads the zone while files can still be opened */
-	(void)close_range(PROGRESS_FD, ~0U, 0);
-#ifndef SANITIZED
-	limit(RLIMIT_AS, (rlim_t)memory);
-#else
-	(void)memory;
-#endif
-	limit(RLIMIT_CORE, 0);
-	limit(RLIMIT_NPROC, 0);
-	limit(RLIMIT_NOFILE, PROGRESS_FD);
-	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-}
-
-static void
 map_progress(struct worker *w)
 {
-	void *p =
-	    mmap(NULL, sizeof(*w->progress), PROT_READ | PROT_WRITE, MAP_SHARED, PROGRESS_FD, 0);
+	void *p = mmap(
+	    NULL, sizeof(*w->progress), PROT_READ | PROT_WRITE, MAP_SHARED, GAN_PROGRESS_FD, 0);
 
 	w->progress = p == MAP_FAILED ? &w->no_progress : p;
 }
@@ -159,7 +111,7 @@ on_options(struct worker *w, struct gan_frame_in *in)
 	w->numbers = (enum gan_numbers)gan_frame_u32(in);
 	if (in->bad || w->greeted)
 		_exit(2);
-	set_limits(memory);
+	gan_worker_limit(memory);
 	w->greeted = true;
 	gan_frame_end(&w->out, gan_frame_begin(&w->out, GAN_FRAME_HELLO));
 }

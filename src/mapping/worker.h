@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * worker.h - the parts of a mapping worker process: worker.c speaks frames and
- * sets limits, worker_jq.c compiles and runs, worker_test.c compares.  Runs in
- * the child only; one thread.  jq's own types stay inside worker*.c.
+ * worker.h - the parts of a mapping worker process: worker.c speaks frames,
+ * worker_limits.c sets limits, worker_jq.c compiles, worker_run.c runs,
+ * worker_json.c reads and writes, worker_test.c compares.  Runs in the child
+ * only; one thread.  jq's own types stay inside worker*.c.
  */
 #pragma once
 
@@ -13,6 +14,11 @@
 #include "base/buf.h"
 #include "conf/config.h"
 #include "mapping/frame.h"
+
+#define GAN_PROGRESS_FD 3 /* struct gan_progress, shared with the pool */
+
+/* Once per process, before the first rule: bytes of address space, no files, no children. */
+void gan_worker_limit(int64_t memory);
 
 /* Once per process: the marker of uuid5, the way out when memory ends. */
 void gan_jq_init(void);

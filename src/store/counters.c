@@ -67,6 +67,8 @@ last_ids_load(struct gan_store *s)
 		rc = gan_db_int(s->db, s->db->st[GAN_SQL_QUAR_SUM], &s->quarantine_bytes);
 	if (rc == GAN_OK)
 		rc = gan_db_int(s->db, s->db->st[GAN_SQL_AUDIT_LAST], &s->last_audit);
+	if (rc == GAN_OK)
+		rc = gan_mark_get(s, "made", &s->made);
 	return rc < 0 ? rc : gan_mark_get(s, "mapped", &s->map_cursor);
 }
 
@@ -151,6 +153,7 @@ gan_txn_begin(struct gan_store *s)
 	t->last_quarantine = s->last_quarantine;
 	t->last_audit = s->last_audit;
 	t->map_cursor = s->map_cursor;
+	t->made = s->made;
 	t->last_received = s->last_received;
 	t->quarantine_bytes = s->quarantine_bytes;
 	t->new_events = t->digested = false;
@@ -230,6 +233,8 @@ gan_counters_flush(struct gan_store *s)
 		    GAN_I(t->topics[i].ignored));
 	if (rc == GAN_OK && t->map_cursor != s->map_cursor)
 		rc = gan_mark_set(s, "mapped", t->map_cursor);
+	if (rc == GAN_OK && t->made != s->made)
+		rc = gan_mark_set(s, "made", t->made);
 	return rc;
 }
 
@@ -267,6 +272,7 @@ gan_txn_apply(struct gan_store *s)
 	s->last_quarantine = t->last_quarantine;
 	s->last_audit = t->last_audit;
 	s->map_cursor = t->map_cursor;
+	s->made = t->made;
 	s->last_received = t->last_received;
 	s->quarantine_bytes = t->quarantine_bytes;
 	c->commits++;

@@ -67,10 +67,11 @@ put_delivery(struct gan_store *s, const struct gan_map_commit *m, const struct g
 		rc = gan_run(s->db, GAN_SQL_DLV_PUT, GAN_I(id), GAN_I(m->event_id), GAN_T(d->rule),
 		    GAN_I(d->output_no), GAN_T(d->connector), GAN_T(d->operation), GAN_I(lane),
 		    GAN_T(d->key), GAN_T(d->effect), GAN_I(m->now_ms), GAN_I0(d->valid_until_ms),
-		    GAN_I(d->on_unknown), GAN_I(d->on_dead));
+		    GAN_I(d->on_unknown), GAN_I(d->on_dead), GAN_I(gan_key_part(s->txn.made)));
 	if (rc == GAN_OK)
 		rc = put_payload(s, id, d);
 	s->txn.deliveries[GAN_DLV_WAITING]++;
+	s->txn.made++;
 	return rc;
 }
 

@@ -135,15 +135,13 @@ static const struct listing {
 	[GAN_QUERY_QUARANTINE] = { GAN_SQL_QUAR_LIST, quarantine_row },
 };
 
-/* States that need a person are few and have a table; keys have an index. */
+/* States that need a person are few and have a table. */
 static sqlite3_stmt *
 listing_bind(struct gan_store *s, struct query_job *j)
 {
 	enum gan_sql sql = listings[j->q.kind].sql;
 	const char *state = j->q.state;
 
-	if (sql == GAN_SQL_DLV_LIST && j->q.key != NULL)
-		return gan_bind(s->db, GAN_SQL_DLV_LIST_KEY, GAN_I(j->below), GAN_T(j->q.key));
 	if (sql == GAN_SQL_DLV_LIST && state != NULL &&
 	    (strcmp(state, "dead") == 0 || strcmp(state, "unknown") == 0 ||
 		strcmp(state, "expired") == 0))
@@ -151,11 +149,10 @@ listing_bind(struct gan_store *s, struct query_job *j)
 	return gan_bind(s->db, sql, GAN_I(j->below));
 }
 
+/* Rows of st until the limit, or until end: then 1. */
 static int
-list_run(struct gan_store *s, struct query_job *j)
+list_rows(struct gan_store *s, struct query_job *j, sqlite3_stmt *st, int64_t end)
 {
-	sqlite3_stmt *st GAN_AUTO(gan_db_rewind) = listing_bind(s, j);
-	int64_t end = gan_mono_us() + SLICE_US;
 	unsigned looked = 0;
 	int rc = 0;
 
@@ -172,6 +169,37 @@ list_run(struct gan_store *s, struct query_job *j)
 			return 1;
 	}
 	return rc < 0 ? rc : GAN_OK;
+}
+
+static int
+list_key(struct gan_store *s, struct query_job *j, int64_t end)
+{
+	int rc = gan_parts_begin(s, j);
+
+	for (; rc == GAN_OK && j->key_part >= j->last_part; j->key_part--) {
+		sqlite3_stmt *st GAN_AUTO(gan_db_rewind) = NULL;
+
+		if (gan_mono_us() > end)
+			return 1;
+		st = gan_bind(s->db, GAN_SQL_DLV_LIST_KEY, GAN_I(j->below), GAN_T(j->q.key),
+		    GAN_I(j->key_part));
+		rc = list_rows(s, j, st, end);
+		if (rc != GAN_OK || j->found == j->q.limit)
+			return rc;
+	}
+	return rc;
+}
+
+static int
+list_run(struct gan_store *s, struct query_job *j)
+{
+	sqlite3_stmt *st GAN_AUTO(gan_db_rewind) = NULL;
+	int64_t end = gan_mono_us() + SLICE_US;
+
+	if (j->q.kind == GAN_QUERY_DELIVERIES && j->q.key != NULL)
+		return list_key(s, j, end);
+	st = listing_bind(s, j);
+	return list_rows(s, j, st, end);
 }
 
 static int
@@ -264,129 +292,6 @@ lanes_run(struct gan_store *s, struct query_job *j)
 	return lane_rows(s, j, st, false);
 }
 
-/* ---- one object ------------------------------------------------------------------------ */
-
-static int
-show_event(struct gan_store *s, struct query_job *j)
-{
-	int64_t id;
-
-	if (!gan_id_parse(GAN_ID_EVENT, j->q.text, &id))
-		return GAN_ENOENT;
-	return gan_shape_event_id(s, id, j->q.source, j->q.bodies, 0, NULL, NULL, &j->out);
-}
-
-static int
-show_delivery(struct gan_store *s, struct query_job *j, int64_t id)
-{
-	struct gan_dlv d GAN_AUTO(gan_dlv_fini) = { .id = 0 };
-	int rc = gan_dlv_load(s, id, &d);
-
-	if (rc < 0)
-		return rc;
-	return gan_shape_event_id(s, d.event_id, j->q.source, j->q.bodies, id, NULL, NULL, &j->out);
-}
-
-static int
-by_id(const void *va, const void *vb)
-{
-	int64_t a = *(const int64_t *)va, b = *(const int64_t *)vb;
-
-	return (a > b) - (a < b);
-}
-
-/* Deliveries in j->events become their events, each once, oldest first. */
-static int
-events_of(struct gan_store *s, struct query_job *j)
-{
-	size_t n = 0;
-	int rc;
-
-	for (size_t i = 0; i < j->nevents; i++) {
-		struct gan_dlv d GAN_AUTO(gan_dlv_fini) = { .id = 0 };
-
-		rc = gan_dlv_load(s, j->events[i], &d);
-		if (rc < 0 && rc != GAN_ENOENT)
-			return rc;
-		if (rc == GAN_OK)
-			j->events[n++] = d.event_id;
-	}
-	qsort(j->events, n, sizeof(*j->events), by_id);
-	j->nevents = 0;
-	for (size_t i = 0; i < n; i++) {
-		if (i == 0 || j->events[i] != j->events[i - 1])
-			j->events[j->nevents++] = j->events[i];
-	}
-	return j->nevents == 0 ? GAN_ENOENT : GAN_OK;
-}
-
-static int
-ids_read(struct gan_store *s, struct query_job *j, sqlite3_stmt *st)
-{
-	int rc = 0;
-
-	while (j->nevents < j->q.limit && (rc = gan_db_step(s->db, st)) > 0)
-		j->events[j->nevents++] = sqlite3_column_int64(st, 0);
-	gan_db_rewind(&st);
-	return rc < 0 ? rc : GAN_OK;
-}
-
-static int
-story_begin(struct gan_store *s, struct query_job *j)
-{
-	int rc;
-
-	j->events = calloc(j->q.limit, sizeof(*j->events));
-	if (j->events == NULL)
-		return GAN_ENOMEM;
-	j->by_key = true;
-	rc = ids_read(s, j,
-	    gan_bind(
-		s->db, GAN_SQL_DLV_OF_KEY, GAN_T(j->q.text), GAN_I(j->below), GAN_I(j->q.limit)));
-	if (rc == GAN_OK && j->nevents == 0) {
-		j->by_key = false;
-		rc = ids_read(s, j, gan_bind(s->db, GAN_SQL_EFFECT_OWNERS, GAN_T(j->q.text)));
-	}
-	if (rc == GAN_OK)
-		rc = events_of(s, j);
-	if (rc < 0)
-		return rc;
-	gan_buf_putc(&j->out, '{');
-	gan_json_str(&j->out, "key", j->q.text);
-	gan_buf_puts(&j->out, ",\"events\":[");
-	return GAN_OK;
-}
-
-static int
-show_key(struct gan_store *s, struct query_job *j)
-{
-	int64_t end = gan_mono_us() + SLICE_US;
-	int rc = j->events == NULL ? story_begin(s, j) : GAN_OK;
-
-	while (rc == GAN_OK && j->told < j->nevents && !j->out.failed) {
-		if (j->told > 0 && gan_mono_us() > end)
-			return 1;
-		if (j->told > 0)
-			gan_buf_putc(&j->out, ',');
-		rc = gan_shape_event_id(s, j->events[j->told++], NULL, j->q.bodies, 0,
-		    j->by_key ? j->q.text : NULL, j->by_key ? NULL : j->q.text, &j->out);
-	}
-	gan_buf_puts(&j->out, "]}");
-	return rc;
-}
-
-static int
-show_run(struct gan_store *s, struct query_job *j)
-{
-	int64_t id;
-
-	if (gan_id_parse(GAN_ID_EVENT, j->q.text, &id))
-		return show_event(s, j);
-	if (gan_id_parse(GAN_ID_DELIVERY, j->q.text, &id))
-		return show_delivery(s, j, id);
-	return show_key(s, j);
-}
-
 /* ---- the job ------------------------------------------------------------------------------ */
 
 static int
@@ -394,9 +299,9 @@ dispatch(struct gan_store *s, struct query_job *j)
 {
 	switch (j->q.kind) {
 	case GAN_QUERY_SHOW:
-		return show_run(s, j);
+		return gan_show_run(s, j);
 	case GAN_QUERY_EVENT:
-		return show_event(s, j);
+		return gan_show_event(s, j);
 	case GAN_QUERY_ATTENTION:
 		return attention_run(s, j);
 	case GAN_QUERY_LANES:

@@ -20,13 +20,23 @@ struct query_job {
 	/* Of a story: its events, and how many are told. */
 	int64_t *events;
 	size_t nevents, told;
-	bool by_key;
+	bool by_key, story_begun;
+	/* Of a key: the part looked at, the oldest there is. */
+	int64_t key_part, last_part;
+	bool parts_known;
 	/* Of a check. */
 	bool checking;
 	size_t part;
 	int64_t commits, attention;
 	int64_t sums[GAN_EVENT_NSTATES + GAN_DLV_NSTATES];
 };
+
+/* What GAN_QUERY_SHOW and GAN_QUERY_EVENT ask for; 1 when there is more. show.c */
+int gan_show_run(struct gan_store *s, struct query_job *j);
+int gan_show_event(struct gan_store *s, struct query_job *j);
+
+/* Before a search for a key: from which part of the index down to which. show.c */
+GAN_MUST_CHECK int gan_parts_begin(struct gan_store *s, struct query_job *j);
 
 /* One slice of `store check`: 1 when there is more. check.c */
 int gan_check_run(struct gan_store *s, struct query_job *j);

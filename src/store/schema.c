@@ -4,9 +4,10 @@
  *
  * Rows that never change (event, payload, attempt) are kept apart from the
  * narrow ones that do (delivery, lane).  Ids grow with time, so every table is
- * appended to at its right edge; the only index with keys in random order is
- * delivery_key, on the mapping side.  A lane exists while it has open
- * deliveries; its id is the delivery that opened it.
+ * appended to at its right edge; the only large index with keys in random order
+ * is lane_key, on the mapping side: whether a key waits must be known exactly.
+ * A lane exists while it has open deliveries; its id is the delivery that
+ * opened it.
  */
 #include <stdio.h>
 
@@ -90,7 +91,14 @@ static const char version_3[] =
     "CREATE TABLE dedupe_digest(id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL,"
     "  entries BLOB NOT NULL) STRICT;";
 
-static const char *const migrations[] = { version_1, version_2, version_3 };
+/* Keys come in any order: with one index over all of them each new one would touch a page of its
+ * own.  Those of one part stand together, and only the newest part grows.  0: made before. */
+static const char version_4[] =
+    "ALTER TABLE delivery ADD COLUMN part INTEGER NOT NULL DEFAULT 0;"
+    "DROP INDEX delivery_key;"
+    "CREATE INDEX delivery_key ON delivery(part, key) WHERE key IS NOT NULL;";
+
+static const char *const migrations[] = { version_1, version_2, version_3, version_4 };
 
 int
 gan_db_version(void)
@@ -125,10 +133,13 @@ gan_db_migrate(struct gan_db *db, struct gan_err *err)
 
 	if (rc == GAN_OK && from == gan_db_version())
 		return GAN_OK;
+	/* A large index is sorted in files, not within the limit of our memory. */
 	if (rc == GAN_OK)
-		rc = gan_db_exec(db, "BEGIN IMMEDIATE");
+		rc = gan_db_exec(db, "PRAGMA temp_store=FILE; BEGIN IMMEDIATE");
 	if (rc == GAN_OK)
 		rc = migrate_steps(db, from);
+	if (rc == GAN_OK)
+		rc = gan_db_exec(db, "PRAGMA temp_store=MEMORY");
 	if (rc < 0) {
 		gan_db_rollback(db);
 		return gan_err_set(err, db->why.code, "%s: bringing the tables to version %d: %s",

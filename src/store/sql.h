@@ -53,8 +53,8 @@
 	/* deliveries */                                                                           \
 	X(DLV_PUT, "INSERT INTO delivery(id, event_id, rule, output_no, connector, operation,"     \
 		   " lane_id, key, effect, state, created_ms, next_ms, valid_until_ms,"            \
-		   " on_unknown, on_dead) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, ?10, ?10," \
-		   " ?11, ?12, ?13)")                                                              \
+		   " on_unknown, on_dead, part) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0,"     \
+		   " ?10, ?10, ?11, ?12, ?13, ?14)")                                               \
 	X(DLV_GET, "SELECT " GAN_DLV_COLS " FROM delivery WHERE id = ?1")                          \
 	X(DLV_SHOW, "SELECT " GAN_DLV_COLS " FROM delivery WHERE id = ?1")                         \
 	X(DLV_LAST, "SELECT coalesce(max(id), 0) FROM delivery")                                   \
@@ -62,11 +62,12 @@
 		   " rule = ?2 AND output_no = ?3 AND replay_no = 0")                              \
 	X(DLV_OF_EVENT, "SELECT " GAN_DLV_COLS " FROM delivery INDEXED BY delivery_event"          \
 			" WHERE event_id = ?1 ORDER BY rule, output_no, replay_no")                \
-	X(DLV_OF_KEY, "SELECT id FROM delivery INDEXED BY delivery_key WHERE key = ?1"             \
-		      " AND id < ?2 ORDER BY id DESC LIMIT ?3")                                    \
+	X(DLV_OF_KEY, "SELECT id FROM delivery INDEXED BY delivery_key WHERE part = ?2 AND"        \
+		      " key = ?1 ORDER BY id DESC")                                                \
+	X(DLV_FIRST_PART, "SELECT part FROM delivery ORDER BY id LIMIT 1")                         \
 	X(DLV_LIST, "SELECT " GAN_DLV_COLS " FROM delivery WHERE id < ?1 ORDER BY id DESC")        \
 	X(DLV_LIST_KEY, "SELECT " GAN_DLV_COLS " FROM delivery INDEXED BY delivery_key"            \
-			" WHERE key = ?2 AND id < ?1 ORDER BY id DESC")                            \
+			" WHERE part = ?3 AND key = ?2 AND id < ?1 ORDER BY id DESC")              \
 	X(DLV_LIST_ATTENTION, "SELECT " GAN_DLV_COLS " FROM (SELECT id AS open_id FROM attention"  \
 			      " WHERE what = 'd') CROSS JOIN delivery ON id = open_id"             \
 			      " WHERE open_id < ?1 ORDER BY open_id DESC")                         \

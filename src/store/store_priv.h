@@ -79,6 +79,7 @@ struct gan_txn {
 	int64_t duplicates, attention, quarantined;
 	int64_t last_event, last_delivery, last_attempt, last_quarantine, last_audit;
 	int64_t map_cursor, quarantine_bytes;
+	int64_t made;
 	bool new_events; /* others than those that ingest hands over itself */
 	int64_t last_received;
 	size_t nseen;
@@ -96,6 +97,14 @@ struct gan_spool_note {
 	int64_t records;
 	char text[sizeof(((struct gan_err *)0)->msg)];
 };
+
+/* The part of the key index for the delivery that is made after so many others. */
+#define GAN_PART_SIZE 65536
+static inline int64_t
+gan_key_part(int64_t made)
+{
+	return made / GAN_PART_SIZE + 1;
+}
 
 struct gan_queue {
 	struct gan_job *head, **tail;
@@ -152,6 +161,7 @@ struct gan_store {
 	int64_t due_ahead_ms;  /* of the wall clock, after that went back; see clock.h */
 	int64_t due_kept_ms;   /* the mark "due" */
 	int64_t map_cursor;    /* everything up to here is mapped */
+	int64_t made;          /* deliveries, ever */
 	int64_t last_received; /* the newest event that has to be mapped */
 	int64_t quarantine_bytes;
 	int64_t space_checked_ms, due_looked_ms, min_free;

@@ -147,12 +147,13 @@ put_delivery(struct fill *f, int64_t event)
 	must(f,
 	    gan_run(f->s->db, GAN_SQL_DLV_PUT, GAN_I(id), GAN_I(event), GAN_T("bench"), GAN_I(0),
 		GAN_T(CONNECTOR), GAN_T("replicationpost"), GAN_I(lane), GAN_T(key), GAN_NULL,
-		GAN_I(f->time_ms), GAN_NULL, GAN_I(GAN_ON_UNKNOWN_RESEND),
-		GAN_I(GAN_ON_DEAD_BLOCK)),
+		GAN_I(f->time_ms), GAN_NULL, GAN_I(GAN_ON_UNKNOWN_RESEND), GAN_I(GAN_ON_DEAD_BLOCK),
+		GAN_I(gan_key_part(f->s->txn.made))),
 	    "delivery");
 	must(f,
 	    gan_run(f->s->db, GAN_SQL_PAYLOAD_PUT, GAN_I(id), GAN_B(body, (size_t)len), GAN_NULL),
 	    "payload");
+	f->s->txn.made++;
 	f->s->txn.last_delivery = id;
 	f->s->txn.deliveries[GAN_DLV_WAITING]++;
 }

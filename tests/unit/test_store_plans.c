@@ -41,6 +41,7 @@ static const struct {
 } bounded[] = {
 	{ GAN_SQL_LANE_ANY_LEASED, "its index holds what is in flight; one row" },
 	{ GAN_SQL_QUAR_OLDEST, "one row, from the edge" },
+	{ GAN_SQL_DLV_FIRST_PART, "one row, from the edge" },
 	{ GAN_SQL_QUAR_SUM, "at start: the ring, 1,000 rows at most" },
 	{ GAN_SQL_PAUSE_LIST, "at start: one row for each paused connector" },
 	{ GAN_SQL_COUNTER_ALL, "at start: a dozen rows" },

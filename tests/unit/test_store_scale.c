@@ -18,6 +18,24 @@ run_sql(const char *sql)
 	reopen();
 }
 
+static int64_t
+number(const char *sql)
+{
+	sqlite3 *db;
+	sqlite3_stmt *q;
+	int64_t v;
+
+	shut();
+	ck_assert_int_eq(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_prepare_v2(db, sql, -1, &q, NULL), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_step(q), SQLITE_ROW);
+	v = sqlite3_column_int64(q, 0);
+	sqlite3_finalize(q);
+	sqlite3_close(db);
+	reopen();
+	return v;
+}
+
 static void
 put_two(struct got *first, struct got *second)
 {
@@ -105,6 +123,47 @@ START_TEST(a_search_in_blocked_lanes_goes_in_slices)
 }
 END_TEST
 
+/* Three of one key, in the index as it was before there were parts, and in two parts. */
+static const char one_key[] =
+    "UPDATE delivery SET part = CASE WHEN id < 20000 THEN 0 ELSE id / 65536 + 1 END;"
+    "UPDATE delivery SET key = 'same', connector = 'c' || id WHERE id IN (10, 50000, 99990);"
+    "UPDATE lane SET key = 'same', connector = 'c' || id WHERE id IN (10, 50000, 99990);"
+    "INSERT OR REPLACE INTO mark VALUES('made', 131071)";
+
+START_TEST(a_key_is_found_in_each_part_newest_first)
+{
+	const int64_t old[] = { 99990, 50000, 10 };
+	cJSON *t, *events;
+
+	run_sql(blocked_lanes);
+	run_sql(one_key);
+	for (int i = 0; i < 2; i++) /* the last of part 2, the first of part 3 */
+		put_delivery((struct gan_new_delivery){ .key = "same" });
+	t = ask((struct gan_query){ .kind = GAN_QUERY_DELIVERIES, .key = "same" });
+	ck_assert_int_eq(cJSON_GetArraySize(t), 5);
+	for (int i = 0; i < 3; i++)
+		ck_assert_str_eq(
+		    cJSON_GetStringValue(cJSON_GetObjectItem(cJSON_GetArrayItem(t, 2 + i), "id")),
+		    dlv_text(old[i]));
+	cJSON_Delete(t);
+	t = ask((struct gan_query){
+	    .kind = GAN_QUERY_DELIVERIES, .key = "same", .before = dlv_text(99990), .limit = 1 });
+	ck_assert_int_eq(cJSON_GetArraySize(t), 1);
+	ck_assert_str_eq(
+	    cJSON_GetStringValue(cJSON_GetObjectItem(t->child, "id")), dlv_text(50000));
+	cJSON_Delete(t);
+	t = ask((struct gan_query){ .kind = GAN_QUERY_SHOW, .text = "same" });
+	events = cJSON_GetObjectItem(t, "events");
+	ck_assert_int_eq(cJSON_GetArraySize(events), 5);
+	ck_assert_str_eq(
+	    cJSON_GetStringValue(cJSON_GetObjectItem(events->child, "id")), event_text(10));
+	cJSON_Delete(t);
+	ck_assert_int_eq(number("SELECT value FROM mark WHERE name = 'made'"), 131073);
+	ck_assert_int_eq(number("SELECT part FROM delivery ORDER BY id DESC LIMIT 1"), 3);
+	ck_assert_int_eq(number("SELECT count(*) FROM delivery WHERE part = 3"), 1);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -114,6 +173,7 @@ main(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_search_in_blocked_lanes_goes_in_slices);
+	tcase_add_test(tc, a_key_is_found_in_each_part_newest_first);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }

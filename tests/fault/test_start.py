@@ -1,14 +1,24 @@
 # SPDX-License-Identifier: MIT
 """test_start.py - what a start must refuse, and what it must survive."""
 
+import os
+
 import history
 import kit
 import load
 import pytest
 
 
-def test_second_daemon_on_one_database_leaves_with_a_message(make_gateway):
+@pytest.mark.parametrize("before", ["new", "stopped", "killed"])
+def test_second_daemon_on_one_database_leaves_with_a_message(make_gateway, before):
+    """Not only on a new database: one that is in WAL mode from before must be locked as well."""
     first = make_gateway()
+    if before != "new":
+        assert first.send_webhook("lot_created", {"n": 0}).status == 200
+        first.stop() if before == "stopped" else first.kill()
+        first.start()
+    # One connection with an exclusive lock keeps the index of its WAL in its own memory.
+    assert "gantry.db-shm" not in os.listdir(first.path("data"))
     second = make_gateway(start=False)
     second.reconfigure(store={"path": first.path("data", "gantry.db")})
     try:

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "store/store_priv.h"
 
 #define SHARE_US 5000          /* of the other classes while no ingest waits */
@@ -173,6 +174,10 @@ commit(struct gan_store *s)
 
 	if (rc == GAN_OK)
 		rc = gan_counters_flush(s);
+	if (rc == GAN_OK && GAN_FAILPOINT_FAILS("before-commit")) {
+		s->db->broken = true;
+		rc = gan_err_set(&s->db->why, GAN_EIO, "failpoint");
+	}
 	if (rc == GAN_OK)
 		rc = gan_db_run_vals(s->db, GAN_SQL_COMMIT, NULL, 0);
 	if (rc == GAN_OK && sqlite3_get_autocommit(s->db->h) == 0)

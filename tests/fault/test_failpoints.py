@@ -3,6 +3,7 @@
 
 Needs a second gantryd, built with failpoints (`make check-fault` builds it):
     make BUILD=build-failpoints FAILPOINTS=1 build-failpoints/gantryd
+GANTRY_ROUNDS=N kills N times at each place, once by default.
 """
 
 import os
@@ -19,9 +20,11 @@ import load
 import pytest
 
 GANTRYD = os.path.join(os.path.abspath(kit.BUILD) + "-failpoints", "gantryd")
+ROUNDS = int(os.environ.get("GANTRY_ROUNDS", "1"))
 # Places, and how often each is passed, at most, before the kill.
 PLACES = {
     "after-read": 60,            # the request is read, nothing is stored
+    "before-commit": 60,         # written into the transaction, which is not committed
     "after-commit": 60,          # stored, and not answered
     "after-answer": 60,
     "after-claim": 60,           # `sending` is committed, no byte has left
@@ -56,7 +59,7 @@ def test_killed_there_under_load(make, sim, seed, place):
     gan = make()
     gan.start()
     with load.Load(gan) as senders:
-        for _ in range(2):
+        for _ in range(ROUNDS):
             with senders.account.excused():
                 gan.kill()
                 at = rng.randint(1, PLACES[place])
@@ -117,6 +120,24 @@ def test_a_sender_that_heard_nothing_repeats_itself(make, sim):
     gan.start()
     history.verify(gan, sim, senders.account)
     assert sum(gan.status()["events"].values()) == 2
+
+
+def test_a_commit_that_fails_is_not_acknowledged(make, sim, seed):
+    """503 for all that waited for it, then the end; what had been told 2xx is there."""
+    rng = random.Random(seed)
+    gan = make()
+    gan.start()
+    with load.Load(gan, threads=16) as senders:
+        for _ in range(3):
+            with senders.account.excused():
+                gan.kill()
+                gan.start(env={"GANTRY_FAILPOINT": f"before-commit=fail@{rng.randint(5, 60)}"},
+                          rules=False)
+                assert gan.wait_end(30) != 0
+                gan.start()
+    assert set(senders.account.statuses) <= {200, 202, 503}
+    load.settle(gan, sim)
+    history.verify(gan, sim, senders.account)
 
 
 @pytest.mark.parametrize("place", ["checkpoint-write", "checkpoint-sync"])

@@ -160,7 +160,7 @@ check-e2e: programs
 
 # Faults, attacks and load against the real daemon; skips, with a reason, what this machine cannot do.
 # Some of it needs a gantryd with failpoints (src/base/failpoint.h), in a build folder of its own.
-check-fault: programs $(BUILD)/tests/fault/slow_dns.so
+check-fault: programs $(BUILD)/tests/fault/slow_dns.so $(BUILD)/tests/bench/load
 	$(MAKE) BUILD=$(BUILD)-failpoints FAILPOINTS=1 $(BUILD)-failpoints/gantryd
 	GANTRY_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q -rs -p no:cacheprovider tests/fault $(PYTEST_ARGS)
 

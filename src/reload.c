@@ -267,30 +267,36 @@ on_proof(void *arg, const struct gan_proof *proof)
 }
 
 static void
-load(struct gan_app *app)
+on_config(void *arg, int rc, struct gan_config *conf, struct gan_diags *d)
 {
-	struct gan_diags diags GAN_AUTO(gan_diags_fini) = { 0 };
+	struct gan_app *app = arg;
 	const char *what;
-	int rc = gan_config_load(app->config_path, true, &app->candidate, &diags);
 
-	gan_buf_puts(&app->reload_findings, diags.text.data == NULL ? "" : diags.text.data);
-	if (rc < 0) {
-		refuse(app, diags.first);
+	gan_buf_puts(&app->reload_findings, d->text.data == NULL ? "" : d->text.data);
+	if (app->stopping) {
+		finish(app, GAN_EGONE, "the gateway is stopping");
 		return;
 	}
-	what = needs_restart(app->conf, app->candidate);
+	if (rc < 0) {
+		refuse(app, d->first[0] != '\0' ? d->first : gan_strerror(rc));
+		return;
+	}
+	what = needs_restart(app->conf, conf);
 	if (what != NULL) {
 		gan_buf_printf(&app->reload_findings,
 		    "%s changed: that needs a restart (systemctl restart gantry)\n", what);
 		refuse(app, what);
 		return;
 	}
+	app->candidate = gan_config_ref(conf);
 	prove(app, app->candidate, NULL, 0, on_proof);
 }
 
 void
 gan_reload(struct gan_app *app, gan_reload_fn cb, void *cb_arg)
 {
+	int rc;
+
 	if (app->stopping || (app->reloading && cb != NULL)) {
 		if (cb == NULL)
 			return;
@@ -307,5 +313,7 @@ gan_reload(struct gan_app *app, gan_reload_fn cb, void *cb_arg)
 	app->reload_cb = cb;
 	app->reload_cb_arg = cb_arg;
 	gan_service_reloading();
-	load(app);
+	rc = gan_pool_read_config(app->pool, app->config_path, on_config, app);
+	if (rc < 0)
+		refuse(app, gan_strerror(rc));
 }

@@ -181,19 +181,29 @@ config_broken(struct gan_call *c, const char *findings)
 		gan_call_reply(c, GAN_EXIT_NEGATIVE, out.data, out.len, findings);
 }
 
+static void
+config_read(void *arg, int rc, struct gan_config *conf, struct gan_diags *d)
+{
+	struct gan_call *c = arg;
+	struct gan_pool *pool;
+
+	if (rc == GAN_EGONE)
+		gan_call_fail(c, GAN_EXIT_NEGATIVE, "the gateway is stopping");
+	else if (rc < 0)
+		config_broken(c, d->text.data != NULL ? d->text.data : gan_strerror(rc));
+	else if ((pool = need_pool(c)) != NULL)
+		gan_rulework_check(pool, conf, NULL, d->text.data, false, work_done, c);
+}
+
 void
 gan_verb_config_check(struct gan_call *c)
 {
-	struct gan_diags d GAN_AUTO(gan_diags_fini) = { 0 };
-	struct gan_config *fresh GAN_AUTO(gan_config_unref) = NULL;
 	struct gan_pool *pool = need_pool(c);
 	int rc;
 
 	if (pool == NULL)
 		return;
-	rc = gan_config_load(conf_of(c)->path, true, &fresh, &d);
+	rc = gan_pool_read_config(pool, conf_of(c)->path, config_read, c);
 	if (rc < 0)
-		config_broken(c, d.text.data != NULL ? d.text.data : gan_strerror(rc));
-	else
-		gan_rulework_check(pool, fresh, NULL, d.text.data, false, work_done, c);
+		gan_call_fail(c, GAN_EXIT_NEGATIVE, "%s", gan_strerror(rc));
 }

@@ -206,6 +206,12 @@ gan_diag_render(struct gan_buf *out, enum gan_diag_level level, const struct gan
 	put_excerpt(out, doc, line, col);
 }
 
+bool
+gan_diags_full(const struct gan_diags *d)
+{
+	return d->errors + d->warnings > MAX_SHOWN;
+}
+
 /* Count a finding; false when there are too many to show. */
 static bool
 count(struct gan_diags *d, enum gan_diag_level level)

@@ -29,6 +29,10 @@ say_unknown(struct gan_loader *l, const char *parent, unsigned kinds, const stru
 	size_t best = SIZE_MAX, len;
 
 	gan_printable(n->key->text, n->key->len, shown, sizeof(shown));
+	if (gan_diags_full(l->d)) {
+		gan_diag_node(l->d, GAN_DIAG_ERROR, l->doc, n->key, "unknown key '%s'", shown);
+		return;
+	}
 	if (row != NULL) {
 		gan_diag_node(l->d, GAN_DIAG_ERROR, l->doc, n->key,
 		    "'%s' does not belong to this kind, only to %s", shown,

@@ -90,6 +90,9 @@ struct gan_diags {
 
 void gan_diags_fini(struct gan_diags *d); /* also a GAN_AUTO handler */
 
+/* No more are shown, only counted: not worth a search for what was meant. */
+bool gan_diags_full(const struct gan_diags *d);
+
 /* Append what was found elsewhere. */
 void gan_diags_add(struct gan_diags *d, const struct gan_diags *more);
 

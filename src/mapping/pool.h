@@ -87,6 +87,14 @@ GAN_MUST_CHECK int gan_pool_read(struct gan_pool *p, struct gan_config *conf,
     gan_knows_operation_fn knows, char **blobp, size_t len, gan_read_fn cb, void *arg);
 
 /*
+ * The same for gantry.yaml, with its secrets: gan_config_load().  conf and d
+ * are lent; conf is NULL unless rc is GAN_OK, or the pool was closed.
+ */
+typedef void (*gan_config_read_fn)(void *arg, int rc, struct gan_config *conf, struct gan_diags *d);
+GAN_MUST_CHECK int gan_pool_read_config(
+    struct gan_pool *p, const char *path, gan_config_read_fn cb, void *arg);
+
+/*
  * Compile every rule of a set and run its golden tests, in a worker beside the
  * ones at work.  Findings (compile errors at file:line:column with excerpt, red
  * tests with the difference, rules without tests as warnings) go to d in the

@@ -139,9 +139,9 @@ def test_a_flood_of_large_ones_stays_in_its_ring(make_gateway):
     gan = make_gateway(config={"listen": {"public": {"keep_alive": True}}})
     gan.write("large.json", '{"n":@N@,"x":"' + "x" * 1_000_000 + '"}')
     with Watch(gan) as watch, Witness(gan) as seen:
-        flood(gan, 200, gan.path("large.json"))
+        flood(gan, 100, gan.path("large.json"))
         first = size_of(gan)["gantry.db"]
-        flood(gan, 200, gan.path("large.json"))
+        flood(gan, 100, gan.path("large.json"))
     seen.check()
     rows = gan.ctl("quarantine list", "--limit", "1000")
     assert 0 < len(rows) <= 67
@@ -238,7 +238,7 @@ def test_rotation_refuses_no_valid_webhook(make_gateway, sim):
     for t in threads:
         t.start()
     try:
-        for _ in range(3):
+        for _ in range(2):
             step(["prodsmart-hook", "new-hook"], allow=["new"])
             step(["new-hook", "prodsmart-hook"])
             gan.ctl("reload")
@@ -253,7 +253,7 @@ def test_rotation_refuses_no_valid_webhook(make_gateway, sim):
     assert not wrong, wrong[:5]
     accepted = sorted(n for _, status, n in results if status == 200)
     refused = [n for _, status, n in results if status != 200]
-    assert len(accepted) > 60 and refused, "both sides were seen"
+    assert len(accepted) > 20 and refused, "both sides were seen"
     assert {status for _, status, _ in results} == {200, 401}
     gan.drain()
     assert sorted(n for n, _, _, _ in rules.lines(sim, acted=True)) == accepted

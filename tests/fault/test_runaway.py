@@ -99,7 +99,8 @@ def test_runaways_cost_one_event_each(make_gateway, sim):
             event = gan.wait_event(ident, "rejected", 20)
             reason, killed = event["reason"] or "", KILLED.replace("NAME", name)
             after = gan.status()["mapping"]["restarts"]
-            if not re.search(told.replace("NAME", name), reason):
+            # On a busy machine any of them may take too long first.
+            if not re.search(told.replace("NAME", name) + f"|rule run-{name} exceeded", reason):
                 wrong.append((name, reason))
             if event["deliveries"]:
                 wrong.append((name, "all or nothing", event["deliveries"]))

@@ -170,6 +170,37 @@ START_TEST(reading_tells_what_is_wrong)
 }
 END_TEST
 
+static void
+on_config(void *arg, int rc, struct gan_config *c, struct gan_diags *d)
+{
+	struct reading *r = arg;
+
+	ck_assert(!r->done);
+	r->done = true;
+	r->rc = rc;
+	ck_assert_int_eq(c != NULL, rc == GAN_OK);
+	memcpy(r->first, d->first, sizeof(r->first));
+}
+
+START_TEST(the_configuration_likewise)
+{
+	char *path GAN_AUTO(gan_str_free) = gan_asprintf("%s/gantry.yaml", dir);
+	struct reading r = { 0 };
+
+	ck_assert_int_eq(gan_pool_read_config(pool, path, on_config, &r), GAN_OK);
+	ck_assert(!r.done);
+	run_until(&r.done);
+	ck_assert_int_eq(r.rc, GAN_ECONFIG);
+	ck_assert_ptr_nonnull(strstr(r.first, "cannot be read"));
+	write_file("gantry.yaml", "version: 1\nsite: [\n");
+	r.done = false;
+	ck_assert_int_eq(gan_pool_read_config(pool, path, on_config, &r), GAN_OK);
+	run_until(&r.done);
+	ck_assert_int_eq(r.rc, GAN_ECONFIG);
+	ck_assert_ptr_nonnull(strstr(r.first, "gantry.yaml:"));
+}
+END_TEST
+
 START_TEST(a_close_waits_for_reading)
 {
 	struct reading r = { 0 };
@@ -204,6 +235,7 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, reading_does_not_hold_the_loop);
 	tcase_add_test(tc, reading_tells_what_is_wrong);
+	tcase_add_test(tc, the_configuration_likewise);
 	tcase_add_test(tc, a_close_waits_for_reading);
 	suite_add_tcase(s, tc);
 

@@ -100,7 +100,7 @@ struct gan_pool {
 	uint64_t serial;       /* counts its changes */
 	size_t nold;           /* jobs of other sets */
 	struct gan_check *checks;
-	size_t nreads; /* threads at work for us: pool_read.c */
+	size_t nreads;       /* threads at work for us: pool_read.c */
 	uv_prepare_t sender; /* active while some mapper has something to send */
 	struct gan_buf scratch;
 	struct gan_pool_stats stats;

@@ -11,6 +11,8 @@ PYTEST_ARGS ?=
 # V=1 shows the commands of the compiler whole.
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-3s %s\n' $(1) $@)
+# make mutants: words of the names of those wanted (all by default).
+MUTANTS ?=
 # make fuzz: how long each, and which (all of tests/fuzz by default).
 SECONDS_EACH ?= 60
 FUZZ ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -24,7 +26,7 @@ endif
 
 # check and demo install what is missing; a plain make only says so.
 deps_for := $(if $(filter demo,$(MAKECMDGOALS)),build)
-deps_for := $(if $(filter check check-% lint bench soak fuzz,$(MAKECMDGOALS)),check,$(deps_for))
+deps_for := $(if $(filter check check-% lint mutants bench soak fuzz,$(MAKECMDGOALS)),check,$(deps_for))
 # One for each build folder, so that gcc and clang each get the flags they know.
 $(BUILD)/config.mk: configure.ac config.mk.in
 	$(if $(deps_for),contrib/install-deps $(deps_for))
@@ -129,7 +131,7 @@ $(BUILD)/tests/%.so: tests/%.c $(BUILD)/config.mk
 -include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
 .PHONY: all programs deps check check-unit check-fuzz check-e2e check-fault check-docs check-asan fuzz fuzz-run lint \
-    format bench soak demo install dist clean distclean
+    format bench soak mutants demo install dist clean distclean
 
 deps:
 	@contrib/install-deps
@@ -177,6 +179,11 @@ check-asan: deps
 
 lint: deps
 	tests/lint $(BUILD)
+
+# Deliberate faults, one by one: the suite must notice each. About ten minutes.
+mutants: deps
+	$(MAKE) programs
+	$(PYTHON) tests/mutants/run $(BUILD) $(MUTANTS)
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')

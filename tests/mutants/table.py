@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: MIT
+"""table.py - deliberate faults, each with the tests that must notice it.
+
+A mutant is what somebody might do to Gantry by mistake, or to make it faster.
+Its edits are exact: `old` stands in the file exactly once, else `make lint`
+says so (then find the place again: the fault matters, not the line).  A killer
+is a program of tests/unit with one of its tests, "test_store_flow:name", or a
+pytest node; `sign` is a regular expression that its output must have, so that
+a mutant is killed for its own reason and not by some other accident.
+"""
+
+import collections
+
+Mutant = collections.namedtuple("Mutant", "name edits killers sign")
+MUTANTS = []
+
+
+def mutant(name, *edits, killers, sign):
+    """edits: (file, old, new) in any number."""
+    MUTANTS.append(Mutant(name, edits, killers, sign))
+
+
+POWER = "tests/fault/test_power.py::test_a_power_cut_at_any_moment_loses_nothing"
+
+# -- a 2xx means stored ----------------------------------------------------------------
+
+mutant("synchronous is NORMAL instead of FULL",
+       ("src/store/db.c", "PRAGMA synchronous=FULL;", "PRAGMA synchronous=NORMAL;"),
+       ("src/store/db.c", "if (sync != 2)", "if (sync != 1)"),
+       killers=[POWER], sign="LOST")
+mutant("synchronous is NORMAL, and only that",
+       ("src/store/db.c", "PRAGMA synchronous=FULL;", "PRAGMA synchronous=NORMAL;"),
+       killers=["test_store_durable:nobody_else_can_read_the_files"],
+       sign=r"synchronous is 1, 2 \(FULL\) is needed")
+mutant("the answer goes before the COMMIT",
+       ("src/store/group.c", "	int rc = run_ingest(s);\n",
+        "	int rc = run_ingest(s);\n\n	publish(s, false);\n"),
+       # The transaction points into its jobs: to be wrong in one thing only, they stay.
+       ("src/store/store.c", "			job->ops->done(job);\n		gan_store_job_free(&job);",
+        "			job->ops->done(job);"),
+       killers=[POWER], sign="LOST")
+mutant("the webhook is answered when it is queued",
+       ("src/inbound/webhook.c", "	(void)gan_steal(&held); /* on_stored()'s now */",
+        "	(void)gan_steal(&held);\n	(void)gan_request_answer(x->req, &(struct gan_answer){\n"
+        "	    .status = 200, .type = \"application/json\", .body = \"{}\", .len = 2 });"),
+       killers=["test_webhook:a_2xx_means_stored"], sign="503")
+mutant("a failed COMMIT is taken for a good one",
+       ("src/store/group.c", "rc = gan_db_run_vals(s->db, GAN_SQL_COMMIT, NULL, 0);",
+        "(void)gan_db_run_vals(s->db, GAN_SQL_COMMIT, NULL, 0);"),
+       killers=["test_store_durable:an_io_error_fails_everything_and_says_so"], sign="")
+mutant("too little free space is ignored",
+       ("src/store/ingest.c", "	if (s->low_space) {", "	if (false) {"),
+       killers=["test_store_durable:too_little_free_space_refuses_ingest_only"], sign="")
+mutant("the database is locked too late",
+       ("src/store/db.c", "	rc = pragma_is(db, \"PRAGMA locking_mode=EXCLUSIVE\", \"exclusive\", err);",
+        "	(void)gan_db_exec(db, \"PRAGMA cache_size=-4096\");\n"
+        "	rc = pragma_is(db, \"PRAGMA locking_mode=EXCLUSIVE\", \"exclusive\", err);"),
+       killers=["tests/fault/test_start.py"], sign="gantry.db-shm")
+
+# -- nothing stored is lost, nothing twice ------------------------------------------------
+
+mutant("an event is dropped on a mapping error",
+       ("src/commit.c", "	if (r->reject != NULL) {", "	if (r->reject != NULL)\n"
+        "		return true;\n	if (r->reject != NULL) {"),
+       killers=["test_pipeline:every_event_is_counted_as_what_became_of_it"],
+       sign="GAN_EVENT_REJECTED")
+mutant("duplicates are not looked for",
+       ("src/store/ingest.c", "	if (first != 0)\n		return duplicate",
+        "	if (false)\n		return duplicate"),
+       killers=["test_store_durable:duplicates_are_found_before_and_after_a_restart"], sign="")
+mutant("the window of duplicates begins empty",
+       ("src/store/ingest.c", "			if (e.event_id > 0)", "			if (e.event_id < 0)"),
+       killers=["test_store_durable:duplicates_are_found_before_and_after_a_restart"], sign="")
+mutant("the second half of a duplicate's hash is not compared",
+       ("src/store/dedupe.c", "memcmp(g->slots[at].hash, hash, 16) != 0",
+        "memcmp(g->slots[at].hash, hash, 8) != 0"),
+       killers=["test_dedupe:finds_whole_hashes_only"], sign="")
+mutant("the ledger of effects is not asked",
+       ("src/store/claim.c", "(d.effect != NULL || after_len > 0)", "after_len > 0"),
+       killers=["test_store_flow:an_equal_effect_happens_once"], sign="")
+mutant("what was being sent at a crash is sent again",
+       ("src/store/settle.c", "	struct gan_settle st = { .delivery_id = delivery,\n"
+        "		.state = GAN_DLV_UNKNOWN,", "	struct gan_settle st = { .delivery_id = delivery,\n"
+        "		.state = GAN_DLV_WAITING, .next_ms = now_ms,"),
+       killers=["test_store_durable:sending_becomes_unknown_when_opened_again"], sign="")
+mutant("a lost answer is tried again",
+       ("src/outbound/verdict.c", "	case GAN_REPEAT_PROBE:\n	case GAN_REPEAT_HOLD:\n		break;\n"
+        "	}\n	return GAN_VERDICT_UNKNOWN;", "	case GAN_REPEAT_PROBE:\n	case GAN_REPEAT_HOLD:\n"
+        "		break;\n	}\n	return GAN_VERDICT_RETRY;"),
+       killers=["test_verdict:table_of_verdicts"], sign="")
+mutant("delivered is noted before the answer",
+       ("src/outbound/send.c", "		    s->conn->out->transfers, &req, on_response, s,"
+        " &s->transfer, &err);\n	}\n",
+        "		    s->conn->out->transfers, &req, on_response, s, &s->transfer, &err);\n	}\n"
+        "	if (rc == GAN_OK) {\n		s->settle.state = GAN_DLV_DELIVERED;\n"
+        "		s->settle.delivery_id = s->row->id;\n		s->settle.claim = s->row->attempt;\n"
+        "		s->settle.now_ms = gan_wall_ms();\n"
+        "		(void)!gan_store_settle(s->conn->out->store, &s->settle, NULL, NULL);\n	}\n"),
+       killers=["tests/e2e/test_crash.py::test_sigterm_twice_ends_at_once"],
+       sign="po/a unknown.*delivered")
+mutant("every attempt has a new apiuuid",
+       ("src/outbound/send.c", "	struct gan_err err = { 0 };\n	int rc =\n	    gan_connector_build",
+        "	struct gan_err err = { 0 };\n	char *u = memmem(s->row->body, s->row->body_len, "
+        "\"\\\"apiuuid\\\":\\\"\", 11);\n\n	if (u != NULL)\n"
+        "		u[11] = \"0123456789abcdef\"[s->row->attempt % 16];\n	int rc =\n"
+        "	    gan_connector_build"),
+       killers=["tests/e2e/test_order.py::test_lanes_keep_their_order_under_random_errors"],
+       sign="an id changed on a resend")
+mutant("curl may repeat a request by itself",
+       ("src/outbound/transfer_easy.c", "SET(CURLOPT_FRESH_CONNECT, req->repeatable ? 0L : 1L);",
+        "SET(CURLOPT_FRESH_CONNECT, 0L);"),
+       ("src/outbound/transfer_easy.c", "SET(CURLOPT_FORBID_REUSE, req->repeatable ? 0L : 1L);",
+        "SET(CURLOPT_FORBID_REUSE, 0L);"),
+       killers=["test_transfer:nothing_is_repeated_behind_our_back"], sign="")
+
+# -- order per key ----------------------------------------------------------------------
+
+mutant("there is no order per key",
+       ("src/store/lanes.c", "	if (key != NULL)\n		rc = gan_db_int(", "	if (false)\n"
+        "		rc = gan_db_int("),
+       ("src/store/lanes.c", "GAN_I(lane), GAN_T(connector), GAN_T(key),",
+        "GAN_I(lane), GAN_T(connector), GAN_NULL,"),
+       killers=["test_store_flow:a_lane_keeps_its_order_and_blocks_only_itself"], sign="")
+mutant("a lane is claimed although it is leased",
+       ("src/store/sql.h", "X(LANE_LEASE, \"UPDATE lane SET next_ms = NULL, lease_owner = ?2,",
+        "X(LANE_LEASE, \"UPDATE lane SET lease_owner = ?2,"),
+       killers=["test_store_flow:a_lane_keeps_its_order_and_blocks_only_itself"], sign="")
+mutant("a lease that ran out is not seen",
+       ("src/store/claim.c", "	rc = claim_late(s, j);", "	rc = GAN_OK;"),
+       killers=["test_store_flow:a_lost_lease_is_unknown"], sign="")
+mutant("mapping results are stored in the order they come",
+       ("src/pipeline.c", "		if (it->stage != STAGE_MAPPED)\n			break;",
+        "		if (it->stage != STAGE_MAPPED)\n			continue;"),
+       ("src/store/mapped.c", "	if (rc == GAN_ENOENT || next != j->m.event_id)",
+        "	if (rc == GAN_ENOENT && next < 0)"),
+       killers=["test_pipeline:slow_events_are_overtaken_by_nobody"], sign="")
+mutant("a dead head lets the next one go",
+       ("src/store/dlv.c", "		return d->on_dead == GAN_ON_DEAD_BLOCK;", "		return false;"),
+       killers=["test_store_flow:dead_blocks_or_lets_the_next_one_go"], sign="")
+
+mutant("an event is handed to mapping before those that wait",
+       ("src/pipeline.c", "e->after_id <= p->cursor && e->id > p->cursor", "e->id > p->cursor"),
+       ("src/store/mapped.c", "	if (rc == GAN_ENOENT || next != j->m.event_id)",
+        "	if (rc == GAN_ENOENT && next < 0)"),
+       killers=["test_pipeline:nobody_overtakes_one_that_is_told_of_late"], sign="")
+mutant("mapping goes past an event that waits",
+       ("src/store/ingest.c", "	if (s->txn.last_received <= s->txn.map_cursor)\n", ""),
+       killers=["test_store_flow:what_nobody_listens_to_is_ignored_at_once"], sign="")
+mutant("the outcome of a delivery is dropped when the store is full",
+       ("src/outbound/settle.c", "		keep_trying(s);\n		return;\n	}\n	if (rc == GAN_ESTATE)",
+        "		(void)keep_trying;\n	}\n	if (rc == GAN_ESTATE)"),
+       killers=["test_outbound_ops:an_outcome_is_kept_until_it_is_stored"], sign="")
+mutant("an idempotency key does not look at the body",
+       ("src/store/ingest.c", "	j->verdict = same != 0 ? GAN_INGEST_DUPLICATE : GAN_INGEST_CONFLICT;",
+        "	j->verdict = same >= 0 ? GAN_INGEST_DUPLICATE : GAN_INGEST_CONFLICT;"),
+       killers=["test_store_durable:an_idempotency_key_compares_topic_and_body"], sign="")
+mutant("any body fits an effect",
+       ("src/store/effects.c", "	bool equal = sqlite3_column_bytes(row, 1) == HASH_LEN &&",
+        "	bool equal = sqlite3_column_bytes(row, 1) == HASH_LEN ||"),
+       killers=["test_store_flow:another_body_is_a_conflict"], sign="")
+
+# -- nothing is invented -------------------------------------------------------------------
+
+mutant("signatures are compared over the shorter length",
+       ("src/inbound/signature.c", "	if (n != 2 * GAN_SHA1_LEN && n != 2 * GAN_SHA256_LEN)\n"
+        "		return false;\n	c->algorithm = n == 2 * GAN_SHA1_LEN",
+        "	if (n == 0 || n % 2 != 0 || n > 2 * GAN_SHA256_LEN)\n		return false;\n"
+        "	c->len = n / 2;\n	c->algorithm = n <= 2 * GAN_SHA1_LEN"),
+       ("src/inbound/signature.c", "		memcpy(c->digest, raw, (size_t)len);",
+        "		c->len = (size_t)len;\n		memcpy(c->digest, raw, (size_t)len);"),
+       ("src/inbound/signature.c", "struct claim {", "struct claim {\n	size_t len;"),
+       ("src/inbound/signature.c", "	size_t n = gan_digest_len(c->algorithm);",
+        "	size_t n = c->len;"),
+       killers=["test_signature:forgeries_are_refused"], sign="")
+mutant("the second secret is not tried",
+       ("src/inbound/signature.c", "	for (size_t i = 0; i < s->nsecrets; i++) {\n		if (gan_hmac(",
+        "	for (size_t i = 0; i < 1; i++) {\n		if (gan_hmac("),
+       killers=["test_signature:two_secrets_rotate_without_a_gap"], sign="")
+mutant("a secret may be read by everybody",
+       ("src/conf/secrets.c", "	if (!credential && (st.st_mode", "	if (credential && (st.st_mode"),
+       killers=["test_config:secret_files_are_checked"], sign="")
+mutant("an empty secret is allowed",
+       ("src/conf/secrets.c", "	if (b->len == 0)\n", "	if (b->len == 0 && path == NULL)\n"),
+       killers=["test_config:secret_files_are_checked"], sign="")
+mutant("an empty key makes a signature",
+       ("src/base/hmac.c", "	if (len == 0)\n", "	if (len == 0 && bytes != NULL)\n"),
+       killers=["test_signature:an_empty_secret_is_impossible"], sign="")
+mutant("a wrong signature is stored as an event",
+       ("src/inbound/webhook.c", "		if (rc == GAN_EAUTH)\n			refuse_signature(x, err.msg);",
+        "		if (rc == GAN_EAUTH) {\n			sig = (struct gan_signature){ .header = \"none\" };\n"
+        "			rc = GAN_OK;\n		}"),
+       ("src/inbound/webhook.c", "			gan_exchange_unstored(x, rc, 0);\n		return;\n	}\n	tell_form",
+        "			gan_exchange_unstored(x, rc, 0);\n		if (rc < 0)\n			return;\n	}\n	tell_form"),
+       killers=["test_webhook:bad_signatures_go_to_quarantine"], sign="")
+mutant("the quarantine has no end",
+       ("src/store/quarantine.c", "	rc = ring_make_room(s, (int64_t)q->body_len);",
+        "	(void)ring_make_room;\n	rc = GAN_OK;"),
+       killers=["test_store_query:quarantine_is_a_ring"], sign="")
+mutant("a header may come twice",
+       ("src/inbound/framing.c", "	if (!is_singleton(h->name))",
+        "	if (!is_singleton(h->name) || i > 0)"),
+       killers=["test_framing:matrix"], sign="")
+mutant("a length and chunks may come together",
+       ("src/inbound/framing.c", "	if (find(in, \"content-length\") != NULL)\n		return refuse(\n"
+        "		    f, 400, \"Content-Length and", "	if (false)\n		return refuse(\n"
+        "		    f, 400, \"Content-Length and"),
+       killers=["test_framing:matrix"], sign="")
+
+# -- peers and limits -------------------------------------------------------------------------
+
+mutant("there is no second MHD_run()",
+       ("src/inbound/server.c", "		again = s->resumed || gan_server_connections(s) < before;",
+        "		again = false && before > 0;"),
+       killers=["test_server_limits:a_crowd_needs_no_heartbeat",
+                "test_server_limits:full_house_recovers"], sign="")
+mutant("an answer has no cap",
+       ("src/outbound/transfer_easy.c", "room = GAN_RESPONSE_BODY_MAX - t->answer.len;",
+        "room = SIZE_MAX;"),
+       ("src/outbound/transfer_easy.c", "	t->answer.max = GAN_RESPONSE_BODY_MAX;",
+        "	t->answer.max = SIZE_MAX / 2;"),
+       killers=["test_transfer:endings_are_told_apart"], sign="")
+mutant("Retry-After is ignored",
+       ("src/outbound/send.c",
+        "			wait = gan_retry_after_ms(resp->retry_after, gan_wall_ms(), wait);\n", ""),
+       killers=["test_outbound:retry_after_makes_the_whole_connector_wait"], sign="")
+mutant("only the delivery waits, not its connector",
+       ("src/outbound/send.c", "	if (until > c->wait_ms)\n		c->wait_ms = until;\n",
+        "	(void)until;\n"),
+       killers=["test_outbound:retry_after_makes_the_whole_connector_wait"], sign="")
+mutant("redirects are followed",
+       ("src/outbound/transfer_easy.c", "SET(CURLOPT_FOLLOWLOCATION, 0L);",
+        "SET(CURLOPT_FOLLOWLOCATION, 1L);"),
+       ("src/outbound/transfer_easy.c", "SET(CURLOPT_MAXREDIRS, 0L);",
+        "SET(CURLOPT_MAXREDIRS, 3L);"),
+       ("src/outbound/transfer_easy.c", "SET(CURLOPT_REDIR_PROTOCOLS_STR, \"https\");",
+        "SET(CURLOPT_REDIR_PROTOCOLS_STR, \"http,https\");"),
+       killers=["tests/e2e/test_connectors.py::test_redirects_are_never_followed"], sign="")
+mutant("a slow client has all the time in the world",
+       ("src/inbound/server_limits.c", "	return min(total, from +",
+        "	return min(total + 100000, from +"),
+       killers=["test_server_limits:slow_requests_end"], sign="")
+mutant("a peer that repeats our secret has it stored",
+       ("src/outbound/transfer_easy.c", "	scrub(t, r.body, r.body_len);\n", ""),
+       killers=["test_transfer:whole_answer"], sign=r"echo.*\*\*\*\*")
+mutant("red rules replace green ones",
+       ("src/reload.c", "	if (!proof->green) {\n		red_set(app, proof->first);\n"
+        "		refuse(app, proof->first);\n		return;\n	}",
+        "	if (!proof->green && proof->rules == NULL) {\n		red_set(app, proof->first);\n"
+        "		refuse(app, proof->first);\n		return;\n	}"),
+       killers=["tests/e2e/test_rules.py::test_a_bad_rule_is_refused_and_the_old_set_stays"],
+       sign="")
+mutant("a rule may run for ever",
+       ("src/mapping/pool_work.c", "	gan_mapper_deadline(m, ms);\n}",
+        "	gan_mapper_deadline(m, ms > 0 ? ms * 100 : 0);\n}"),
+       killers=["tests/e2e/test_rules.py::test_a_runaway_rule_costs_one_event"], sign="endless")
+mutant("a number that would change is mapped all the same",
+       ("src/mapping/worker_run.c", "	if (info.inexact && numbers == GAN_NUMBERS_EXACT) {",
+        "	if (info.inexact && numbers == GAN_NUMBERS_EXACT && len == 0) {"),
+       killers=["test_pool:numbers_do_not_change_silently"], sign="")
+mutant("plain http may leave this machine",
+       ("src/outbound/transfer_easy.c", "	if (t->plain && !is_loopback(&a->addr))",
+        "	if (t->plain && t->nsecrets > 1000 && !is_loopback(&a->addr))"),
+       killers=["test_transfer:plain_http_stays_on_this_machine"], sign="")

@@ -142,7 +142,7 @@ main(int argc, char **argv)
 		rate += (double)all[i].events * 1e6 / (double)all[i].us;
 	}
 	(void)printf(
-	    "{\"rate\":%.0f,\"events\":%lu,\"outputs\":%lu,\"cpu_us\":%.1f,\"rss_mb\":%.1f}\n",
+	    "{\"rate\":%.0f,\"events\":%lu,\"outputs\":%lu,\"cpu_us\":%.1f,\"peak_mb\":%.1f}\n",
 	    rate, sum.events, sum.outputs, sum.cpu_us / (double)sum.events,
 	    (double)sum.rss_kb / 1024);
 	return 0;

@@ -149,7 +149,7 @@ main(int argc, char **argv)
 	unsigned long events = taken - WARM_UP * in.conf->mapping.workers;
 	(void)printf(
 	    "{\"rate\":%.0f,\"events\":%lu,\"outputs\":%lu,\"cpu_us\":%.1f,\"loop_us\":%.1f,"
-	    "\"rss_mb\":%.1f}\n",
+	    "\"peak_mb\":%.1f}\n",
 	    (double)events * 1e6 / (double)(end_us - start_us), events, outputs,
 	    workers_cpu_us / (double)events, loop_cpu_us / (double)events, (double)rss_kb / 1024);
 	return 0;

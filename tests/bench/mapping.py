@@ -10,15 +10,13 @@ import json
 import os
 import re
 import shutil
-import statistics
-import subprocess
 import time
 
 import kit
 import yaml
+from bench import median, program_json
 from flow import RULE
 
-ROUNDS = 3
 RULES = 200
 LOT = {"code": "LOT-@N@", "creation-date": "2026-11-21T19:02:11.123Z",
        "expiration-date": "2027-11-21T00:00:00.000Z", "supplier-lot": "agriculture1",
@@ -61,32 +59,22 @@ def samples():
     return rules, tables, events
 
 
-def run(program, gan, events, n, ms):
-    done = subprocess.run([kit.program(f"tests/bench/{program}"), gan.path("gantry.yaml"), events,
-                           str(n), str(ms)], capture_output=True, text=True, check=False,
-                          timeout=120)
-    if done.returncode != 0:
-        raise RuntimeError(f"{program}: {done.stderr}")
-    return json.loads(done.stdout)
-
-
-def beside(bench, what, rules, tables, events):
+def beside(bench, name, rules, tables, events):
+    """Goals (d) and (c): each number of workers beside as many loops, turn by turn."""
     gan = kit.Gateway(None, rules, tables)
     path = gan.write("events", "".join("\t".join(e) + "\n" for e in events))
     try:
         for n in sorted({1, min(4, os.cpu_count())}):
-            rows = []
-            for _ in range(ROUNDS):
-                bare = run("bare_jq", gan, path, n, 300 * bench.seconds)
-                rows.append((bare, run("map_pool", gan, path, n, 300 * bench.seconds)))
-            bench.note("mapping " + what, workers=n,
-                       rate=statistics.median(pool["rate"] for _, pool in rows),
-                       rate_bare=statistics.median(bare["rate"] for bare, _ in rows),
-                       ratio=round(statistics.median(p["rate"] / b["rate"] for b, p in rows), 2),
-                       cpu_us=statistics.median(pool["cpu_us"] for _, pool in rows),
-                       loop_us=statistics.median(pool["loop_us"] for _, pool in rows),
-                       bare_us=statistics.median(bare["cpu_us"] for bare, _ in rows),
-                       peak_mb=max(pool["rss_mb"] for _, pool in rows))
+            ratios, peak = [], []
+            for _ in range(bench.turns):
+                job = (gan.path("gantry.yaml"), path, str(n), str(300 * bench.seconds))
+                bare = bench.note("jq" + name, workers=n, **program_json("bare_jq", *job))
+                ours = bench.note("mapping" + name, workers=n, **program_json("map_pool", *job))
+                ratios.append(ours["rate"] / bare["rate"])
+                peak.append(ours["peak_mb"])
+            bench.goal("d", f"{n} worker{'s' if n > 1 else ''} of as many bare loops of libjq{name}",
+                       median(ratios), ">=", 0.85)
+        bench.goal("c", f"RSS peak of a worker, MB{name}", max(peak), "<=", 12)
     finally:
         shutil.rmtree(gan.dir)
 
@@ -101,7 +89,7 @@ def many(n):
 def start(bench):
     """Exec to READY, to the first 200, to rules in force; then a reload with one rule changed."""
     rows = []
-    for _ in range(ROUNDS):
+    for _ in range(bench.turns):
         gan = kit.Gateway(None, {f"{n:03}.yaml": many(n) for n in range(RULES)},
                           config={"log": {"level": "warning"}})
         try:
@@ -121,13 +109,15 @@ def start(bench):
             assert int(unchanged) == RULES - 1, unchanged
         finally:
             gan.close()
-    middle = [round(statistics.median(column), 3) for column in zip(*rows)]
+    middle = [round(median(column), 3) for column in zip(*rows)]
     bench.note(f"start with {RULES} rules", ready_s=middle[0], first_200_s=middle[1],
                in_force_s=middle[2], reload_one_changed_s=middle[3])
+    bench.goal("d", f"from exec to the first accepted event with {RULES} rules, s", middle[1],
+               "<=", 0.5)
 
 
-def measure(bench):
-    beside(bench, "1 rule", {"bench.yaml": RULE}, None, lots())
-    beside(bench, "5 rules", {f"{n}.yaml": named(n) for n in range(5)}, None, lots())
-    beside(bench, "sample rules", *samples())
+def measure(bench, _sim):
+    beside(bench, "", {"bench.yaml": RULE}, None, lots())
+    beside(bench, ", 5 rules", {f"{n}.yaml": named(n) for n in range(5)}, None, lots())
+    beside(bench, ", sample rules", *samples())
     start(bench)

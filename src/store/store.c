@@ -336,6 +336,7 @@ gan_store_open(uv_loop_t *loop, const struct gan_store_options *opt, struct gan_
 
 	if (s == NULL)
 		return gan_err_set(err, GAN_ENOMEM, "store");
+	s->opened_us = gan_mono_us();
 	s->loop = loop;
 	s->opt = s->keep = *opt;
 	s->opt.path = s->keep.path = NULL;

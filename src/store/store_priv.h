@@ -152,6 +152,7 @@ struct gan_store {
 	} turn;               /* of the classes that share what ingest leaves */
 	int64_t commit_us;    /* of a COMMIT, smoothed */
 	int64_t committed_us; /* when the last one was over */
+	int64_t opened_us;
 	struct gan_txn txn;
 	struct gan_store_counts now; /* published as counts after each COMMIT */
 	bool topics_changed;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* test_store_scale.c - what must not keep a COMMIT waiting, however many rows there are. */
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include "store_help.h"
 
@@ -164,6 +165,47 @@ START_TEST(a_key_is_found_in_each_part_newest_first)
 }
 END_TEST
 
+static int64_t
+changed_ns(const char *file)
+{
+	struct stat sb;
+
+	ck_assert_int_eq(stat(file, &sb), 0);
+	return sb.st_mtim.tv_sec * INT64_C(1000000000) + sb.st_mtim.tv_nsec;
+}
+
+/* As kill -9 leaves it: a copy of a running store with 20 MB in its log. */
+START_TEST(a_long_log_is_not_moved_before_the_start_is_over)
+{
+	const size_t len = 1 << 20;
+	char *body = malloc(len + 1), copy[128], cmd[600];
+	int64_t before, opened;
+
+	snprintf(copy, sizeof(copy), "%s/copy.db", dir);
+	snprintf(cmd, sizeof(cmd), "cp %s %s && cp %s-wal %s-wal", path, copy, path, copy);
+	memset(body, ' ', len);
+	memcpy(body, "{}", 2);
+	body[len] = '\0';
+	for (int i = 0; i < 20; i++)
+		put(body);
+	free(body);
+	ck_assert_int_eq(system(cmd), 0);
+	shut();
+	opt.path = copy;
+	before = changed_ns(copy);
+	opened = gan_mono_ms();
+	reopen();
+	put("{}");
+	if (gan_mono_ms() - opened < 1500)
+		ck_assert_int_eq(changed_ns(copy), before);
+	while (changed_ns(copy) == before) {
+		ck_assert_int_lt(gan_mono_ms() - opened, DEADLINE_MS);
+		put("{}");
+	}
+	ck_assert_int_ge(gan_mono_ms() - opened, 1500);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -174,6 +216,7 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_search_in_blocked_lanes_goes_in_slices);
 	tcase_add_test(tc, a_key_is_found_in_each_part_newest_first);
+	tcase_add_test(tc, a_long_log_is_not_moved_before_the_start_is_over);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }

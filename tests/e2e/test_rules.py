@@ -76,6 +76,8 @@ def test_reload_under_load_loses_and_doubles_nothing(make_gateway, sim):
             verdicts.append(gan.ctl_raw("reload")[0])
             if i == 4:
                 gan.hup()
+                # The READY=1 of the reload before may still be on its way.
+                gan.wait_notify("RELOADING=1", 10)
                 gan.wait_notify("READY=1", 10)
     finally:
         stop.set()

@@ -2,12 +2,14 @@
 """traffic.py - all that people and machines do to a gateway on a day, at once."""
 
 import contextlib
+import http.client
 import os
 import random
 import socket
 import threading
 import time
 
+import history
 import kit
 import load
 import rules
@@ -24,6 +26,7 @@ class Traffic(load.Load):
         self.took = []       # seconds of webhooks that were answered, sent straight
         self.refused = 0     # connections refused: never, the socket is always there
         self.repeats = self.forged = 0
+        self.forgeries = history.Account()  # apart: what was taken of it is nobody's to be owed
         self.rngs = [random.Random(f"{seed}/{i}") for i in range(threads)]
         self.extras = [threading.Thread(target=work, daemon=True) for work in (
             self.forge, self.idle)]
@@ -64,18 +67,22 @@ class Traffic(load.Load):
         while not self.stopped.wait(0.2):
             self.gate.wait()
             n += 1
-            if n % 2:
-                secret = None if n % 10 == 1 else "wrong-secret"
-                self.tell(n, "forged", lambda: self.gan.send_webhook(
-                    "lot_created", {"n": n, "key": "forged"}, secret=secret)
-                    if secret else self.gan.http("POST", "/hooks/prodsmart", b"{}"))
-            else:
-                token = None if n % 10 == 0 else "wrong-token"
-                self.tell(n, "forged", lambda: self.gan.erp_post(
-                    "waste", {"key": "forged", "gtin": rules.GTIN,
-                              "serials": [f"N{n}-forged"]}, token=token))
-            self.account.doubt.pop(n, None)  # what is forged is never in doubt
-            self.forged += 1
+            try:
+                got = self.forgery(n)
+                self.forgeries.told(n, "forged", got.status)
+                self.forged += 1
+            except (OSError, http.client.HTTPException):
+                continue  # the gateway is being killed or started
+
+    def forgery(self, n):
+        if n % 2 == 0:
+            return self.gan.erp_post("waste", {"key": "forged", "gtin": rules.GTIN,
+                                               "serials": [f"N{n}-forged"]},
+                                     token=None if n % 10 == 0 else "wrong-token")
+        if n % 10 == 1:
+            return self.gan.http("POST", "/hooks/prodsmart", b"{}")
+        return self.gan.send_webhook("lot_created", {"n": n, "key": "forged"},
+                                     secret="wrong-secret")
 
     def idle(self):
         """Thirty connections that say little or nothing until they are thrown out."""

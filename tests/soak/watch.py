@@ -13,10 +13,12 @@ MIB = 1 << 20
 RSS_MAX = 256 * MIB
 RSS_GROWTH = 8 * MIB    # of the last quarter over the second, in one process
 WAL_MAX = 64 * MIB
+WAL_GROWTH = 16 * MIB   # the length at which a checkpoint comes
 FDS_SPARE = 32
 FDS_GROWTH = 40         # connections come and go
 LOG_LINES = 100         # a second
 LAG_P99 = 0.05
+LAG_GROWTH = 4          # times, from 10 ms on: buckets are coarse, and neighbours are loud
 LAG_MAX = 1.0
 
 
@@ -37,6 +39,11 @@ def quantile(buckets, q):
     """The bound of the bucket that holds the q-quantile."""
     total = buckets.get(float("inf"), 0)
     return next((le for le, n in sorted(buckets.items()) if total and n >= q * total), 0.0)
+
+
+def since(before, now):
+    """What came into the buckets meanwhile."""
+    return {le: n - before.get(le, 0) for le, n in now.items()}
 
 
 class Watch:
@@ -86,6 +93,12 @@ class Watch:
         grown = median(late, "fds") - median(early, "fds")
         if grown > FDS_GROWTH:
             yield f"{grown:.0f} descriptors more, and it goes on"
+        grown = median(late, "wal") - median(early, "wal")
+        if grown > WAL_GROWTH:
+            yield f"the WAL grew by {grown / MIB:.1f} MiB and goes on"
+        before, after = (quantile(since(part[0].lag, part[-1].lag), 0.99) for part in (early, late))
+        if after > LAG_P99 * kit.SLOW or after > LAG_GROWTH * max(before, 0.01) * kit.SLOW:
+            yield f"loop lag: p99 was {before} s and is {after} s"
         if quantile(life[-1].lag, 0.99) > LAG_P99 * kit.SLOW:
             yield f"loop lag: p99 {quantile(life[-1].lag, 0.99)} s"
         if life[-1].lag_max > LAG_MAX * kit.SLOW:

@@ -286,6 +286,17 @@ run_alone(struct gan_store *s, struct gan_job *job)
 }
 
 /*
+ * Not final yet: no room for them, so they may share one sync of the spool.
+ * The first that may go there goes at once: where records wait, nothing may be
+ * stored past them.
+ */
+static bool
+may_gather(const struct gan_store *s, const struct gan_job *job)
+{
+	return job->rc == GAN_EFULL && (job->spool == GAN_JOB_UNSPOOLED || gan_rescue_waits(s));
+}
+
+/*
  * Some job failed and took the group with it: run them again one by one, so
  * that only the guilty ones fail.  On a full disk every attempt costs: after a
  * few the rest of the ingest jobs is refused without one.
@@ -302,7 +313,7 @@ run_apart(struct gan_store *s)
 		bool ingest = job->ops->class == GAN_JOB_INGEST;
 
 		push(&s->ran, job);
-		if (ingest && full >= RETRY_FULL) {
+		if (ingest && (full >= RETRY_FULL || gan_rescue_waits(s))) {
 			job->rc = GAN_EFULL;
 		} else if (run_alone(s, job) == GAN_EFULL) {
 			s->now.full = true;
@@ -310,9 +321,8 @@ run_apart(struct gan_store *s)
 		} else if (ingest && job->rc == GAN_OK) {
 			full = 0;
 		}
-		/* Each is final by itself, whatever becomes of the next one; those for which there
-		 * was no room may share one sync of the spool. */
-		if (!s->db->broken && job->rc != GAN_EFULL)
+		/* Each is final by itself, whatever becomes of the next one. */
+		if (!s->db->broken && !may_gather(s, job))
 			publish(s, job->rc == GAN_OK);
 	}
 	append(&s->ran, &jobs);

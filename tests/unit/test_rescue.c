@@ -2,8 +2,10 @@
 /* test_rescue.c - webhooks that the database cannot take: spooled, imported in order, once. */
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 
 #include "base/file.h"
@@ -179,6 +181,58 @@ START_TEST(a_full_database_spools_too)
 	ck_assert_int_eq(counts().events[GAN_EVENT_RECEIVED], n - 1);
 	ck_assert_int_eq(send_event(big, NULL, true).verdict, GAN_INGEST_STORED);
 	free(big);
+}
+END_TEST
+
+/*
+ * A disk that is really full says so at the COMMIT.  One of the group is too
+ * large for what is left and goes to the spool: those behind it follow it
+ * there, although they would fit.
+ */
+START_TEST(nothing_overtakes_one_that_does_not_fit)
+{
+	enum { BIG = 200000, LEFT = 120000, ALL = 4 };
+	struct gan_ingest in[ALL];
+	struct got got[ALL] = { { .done = false } };
+	char filler[96];
+	struct statvfs fs;
+	int fd;
+
+	shut();
+	/* Only root may mount: the fault tests fill disks, too. */
+	if (mount("gantry-test", dir, "tmpfs", 0, "size=4m") != 0) {
+		reopen();
+		return;
+	}
+	reopen();
+	snprintf(filler, sizeof(filler), "%s/filler", dir);
+	fd = open(filler, O_WRONLY | O_CREAT, 0600);
+	ck_assert_int_eq(statvfs(dir, &fs), 0);
+	ck_assert_int_eq(posix_fallocate(fd, 0, (off_t)(fs.f_bavail * fs.f_frsize) - LEFT), 0);
+	close(fd);
+	for (int i = 0; i < ALL; i++) {
+		in[i] = (struct gan_ingest){ .source = "ps",
+			.topic = "t",
+			.meta = "{}",
+			.body_len = i == 0 ? BIG : 1,
+			.received_ms = T0,
+			.spool = true };
+		in[i].body = calloc(1, in[i].body_len + 1);
+		memset(in[i].body, 'a' + i, in[i].body_len);
+	}
+	/* At once, so that they share a COMMIT. */
+	for (int i = 0; i < ALL; i++)
+		ck_assert_int_eq(gan_store_ingest(st, &in[i], got_ingest, &got[i]), GAN_OK);
+	for (int i = 0; i < ALL; i++) {
+		wait_for(&got[i].done);
+		ck_assert_int_eq(got[i].rc, GAN_OK);
+		ck_assert_msg(got[i].verdict == GAN_INGEST_SPOOLED, "event %d is stored", i);
+	}
+	ck_assert_int_eq(unlink(filler), 0);
+	wait_empty();
+	shut();
+	ck_assert_int_eq(umount2(dir, MNT_DETACH), 0);
+	reopen();
 }
 END_TEST
 
@@ -434,6 +488,7 @@ main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, what_the_database_refuses_is_spooled_and_imported_in_order);
 	tcase_add_test(tc, a_full_database_spools_too);
+	tcase_add_test(tc, nothing_overtakes_one_that_does_not_fit);
 	tcase_add_test(tc, duplicates_are_recognised_at_the_import);
 	tcase_add_test(tc, a_restart_imports_before_anything_else);
 	tcase_add_test(tc, nothing_is_imported_twice);

@@ -126,7 +126,6 @@ on_claimed(void *arg, int rc, struct gan_claimed **rows, size_t n, int64_t next_
 	struct gan_conn *c = arg;
 	struct gan_outbound *out = c->out;
 
-	c->claiming = false;
 	out->claims--;
 	if (rc < 0 || out->closing) {
 		for (size_t i = 0; rc >= 0 && i < n; i++)
@@ -142,6 +141,8 @@ on_claimed(void *arg, int rc, struct gan_claimed **rows, size_t n, int64_t next_
 			c->due = true;
 	}
 	free(rows);
+	/* Not before: one that ends at once asks for more, and the others are not counted yet. */
+	c->claiming = false;
 	gan_conn_pump(c);
 	gan_outbound_idle(out);
 }

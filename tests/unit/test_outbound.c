@@ -34,6 +34,33 @@ START_TEST(bad_body_costs_no_request)
 END_TEST
 
 static void
+never_answers(void *arg, const struct peer_req *req)
+{
+	(void)arg;
+	(void)req;
+}
+
+/* The dead one of a claim asks for more at once: those claimed with it count already. */
+START_TEST(a_bad_body_among_others_keeps_to_the_concurrency)
+{
+	static char keys[12][4];
+	struct row *bad = add("mv", "ssccs.release", "bad", "{\"ssccs\":[\"337370000000000011\"]}");
+
+	for (int i = 0; i < 12; i++) {
+		snprintf(keys[i], sizeof(keys[i]), "k%d", i);
+		RELEASE(keys[i]);
+	}
+	start(MV, 100, never_answers, NULL);
+	until(bad, GAN_DLV_DEAD);
+	while (peer_requests(peer) < 4)
+		uv_run(&loop, UV_RUN_ONCE);
+	for (int i = 0; i < 20; i++)
+		uv_run(&loop, UV_RUN_NOWAIT);
+	ck_assert_int_eq(status().in_flight, 4);
+}
+END_TEST
+
+static void
 too_many_first(void *arg, const struct peer_req *req)
 {
 	int64_t *at = arg;
@@ -340,6 +367,7 @@ main(void)
 	tcase_set_timeout(c, 20);
 	tcase_add_test(c, delivered_and_recorded);
 	tcase_add_test(c, bad_body_costs_no_request);
+	tcase_add_test(c, a_bad_body_among_others_keeps_to_the_concurrency);
 	tcase_add_test(c, retry_after_makes_the_whole_connector_wait);
 	tcase_add_test(c, timeout_after_it_acted_is_unknown_and_other_keys_go_on);
 	tcase_add_test(c, a_refused_static_token_pauses_without_burning_attempts);

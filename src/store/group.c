@@ -8,8 +8,8 @@
  * about half of the thread.  Among the others turns are weighted and go on
  * from group to group, one job at least in each.  A sender waits for ingest:
  * it never waits for more work to come, its group is what gathered while the
- * last one was synced.  The rest keeps a millisecond from the last COMMIT, so that
- * a drain at full speed shares syncs too.
+ * last one was synced.  The rest keeps two milliseconds from the last COMMIT,
+ * so that a drain at full speed shares syncs too.
  */
 #include <string.h>
 #include <time.h>

@@ -232,11 +232,7 @@ gan_store_counts(struct gan_store *s, struct gan_store_counts *ret_counts)
 int64_t
 gan_store_due_floor(const struct gan_store *s)
 {
-	/* The clock may have gone back while nobody looked: ids tell how far it had come. */
-	int64_t last = s->last_delivery > s->last_attempt ? s->last_delivery : s->last_attempt;
-	int64_t seen_ms = last == 0 ? 0 : gan_id_time_ms(last);
-
-	return seen_ms > s->due_kept_ms ? seen_ms : s->due_kept_ms;
+	return s->due_floor_ms;
 }
 
 void
@@ -267,6 +263,16 @@ gan_store_close(struct gan_store *s, void (*cb)(void *arg), void *arg)
 
 /* ---- open ---------------------------------------------------------------------- */
 
+/* The clock may have gone back while nobody looked: ids tell how far it had come. */
+static int64_t
+due_floor_ms(const struct gan_store *s)
+{
+	int64_t last = s->last_delivery > s->last_attempt ? s->last_delivery : s->last_attempt;
+	int64_t seen_ms = last == 0 ? 0 : gan_id_time_ms(last);
+
+	return seen_ms > s->due_kept_ms ? seen_ms : s->due_kept_ms;
+}
+
 static int
 load(struct gan_store *s, struct gan_err *err)
 {
@@ -284,6 +290,7 @@ load(struct gan_store *s, struct gan_err *err)
 		return gan_err_set(err, rc == GAN_EIO ? GAN_ESTORE : rc, "%s: %s",
 		    s->db->path == NULL ? "memory" : s->db->path, s->db->why.msg);
 	gan_space_check(s, true);
+	s->due_floor_ms = due_floor_ms(s);
 	return GAN_OK;
 }
 

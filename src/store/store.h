@@ -281,7 +281,7 @@ typedef void (*gan_claim_fn)(
 GAN_MUST_CHECK int gan_store_claim(struct gan_store *s, const char *connector, size_t n,
     const struct gan_claim_at *at, gan_claim_fn cb, void *arg);
 
-/* Where the clock of due times was when this store was used last; ask right after open. */
+/* Where the clock of due times was when this store was used last. */
 int64_t gan_store_due_floor(const struct gan_store *s);
 
 /* One try, as it is kept: the request with secrets masked, the answer as received. */

@@ -118,6 +118,7 @@ struct gan_store {
 	void (*on_fatal)(void *arg, const struct gan_err *err);
 	void *fatal_arg;
 	void (*on_spool)(void *arg, enum gan_spool_news what, int64_t records, const char *text);
+	int64_t due_floor_ms;
 
 	/* The loop's own. */
 	void (*on_events)(void *arg, struct gan_event *e);

@@ -187,6 +187,9 @@ on_fatal(void *arg, const struct gan_err *err)
 
 	gan_log(GAN_LOG_ERR, NULL, "the store failed, stopping so that a restart can recover: %s",
 	    err->msg);
+	app->exit_code = EXIT_IO;
+	if (app->stopping) /* what drains already goes on; the store is then left as it is */
+		return;
 	app->stopping = true;
 	if (app->inbound != NULL)
 		gan_inbound_drain(app->inbound, FATAL_MS, leave_broken, app);

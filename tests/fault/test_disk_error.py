@@ -159,3 +159,17 @@ def test_a_spool_that_fails_is_told_and_nothing_else_happens(gan, sim):
     gan.start()
     assert gan.status()["store"]["spool"]["broken"] is False
     sender.balance(sim)
+
+
+def test_a_failed_sync_while_it_stops(gan, sim):
+    """The drain that is under way goes on to its end; the exit code tells what happened."""
+    sender = Sender(gan)
+    gan.start()
+    slow = sim.fault("flex2b", "late", ms=2000)
+    assert sender.send() == "stored"
+    kit.wait_until(lambda: sim.hits(slow) > 0, 10, "the request is with the vendor")
+    with sender.account.excused(), inject.attached(gan.proc.pid, inject.fail(when=1)):
+        gan.proc.terminate()
+        assert gan.wait_end() == EXIT_IO, gan.log()
+    assert "the store failed" in gan.log()
+    sim.clear(slow)

@@ -22,7 +22,7 @@
 #define PACE_US 2000           /* between two commits that nobody outside waits for */
 #define SLICE_US 15000         /* of queries and retention between two commits */
 #define CHECKPOINT_FRAMES 4000 /* 16 MB of WAL */
-#define LATE_FRAMES 11000      /* the same while a start is under way */
+#define START_FRAMES 11000     /* while a start is under way: 64 MB are the most it may become */
 #define START_US 2000000 /* no checkpoint before: it would keep the gateway from being ready */
 #define RETRY_FULL 3     /* ingest jobs tried alone on a full disk before giving up */
 
@@ -457,7 +457,7 @@ do_checkpoint(struct gan_store *s, bool idle)
 	if (s->db->path == NULL)
 		return;
 	/* After a crash the log may be long: let the start's own questions go first. */
-	if (gan_mono_us() - s->opened_us < START_US && s->db->wal_frames < LATE_FRAMES)
+	if (gan_mono_us() - s->opened_us < START_US && s->db->wal_frames < START_FRAMES)
 		return;
 	if (s->db->wal_frames >= CHECKPOINT_FRAMES)
 		gan_db_checkpoint(s->db, false);

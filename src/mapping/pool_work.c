@@ -371,6 +371,14 @@ on_frame(struct gan_mapper *m, int kind, struct gan_frame_in *in)
 
 /* ---- the end of a worker ---------------------------------------------------------- */
 
+/* Was this program at work?  By its hash: m->ids may speak of a newer set than the job's. */
+static bool
+is_program(const struct gan_mapper *m, uint32_t id, const struct gan_rule *rule)
+{
+	return id != 0 && id < m->nprograms &&
+	       memcmp(m->programs[id].hash, rule->hash, sizeof(rule->hash)) == 0;
+}
+
 /* Which of the job's rules was at work?  The worker's word is taken only if it can be true. */
 static size_t
 at_fault(const struct gan_mapper *m, const struct gan_job *j)
@@ -378,7 +386,7 @@ at_fault(const struct gan_mapper *m, const struct gan_job *j)
 	uint32_t program = m->progress->program, index = m->progress->index;
 
 	for (uint32_t k = 0; k < j->nsent; k++)
-		if (program != 0 && m->ids[j->rules[j->sent[k]]] == program && !j->done[j->sent[k]])
+		if (!j->done[j->sent[k]] && is_program(m, program, j->results[j->sent[k]].rule))
 			return j->sent[k];
 	if (m->progress->seq == j->seq && index < j->nsent && !j->done[j->sent[index]])
 		return j->sent[index];

@@ -427,7 +427,7 @@ static void
 on_death(struct gan_mapper *m, enum gan_mapper_end end)
 {
 	struct gan_pool *p = m->pool;
-	struct gan_job *finished = NULL, *jobs[IN_PIPE_MAX];
+	struct gan_job *finished = NULL, *next, *jobs[IN_PIPE_MAX];
 	size_t n = 0;
 
 	p->stats.restarts++;
@@ -437,14 +437,21 @@ on_death(struct gan_mapper *m, enum gan_mapper_end end)
 		charge(m, at_work(m), end);
 	while (m->first != NULL)
 		jobs[n++] = gan_mapper_take(m);
+	/* Finished may be the one charged, and one before it whose end was not written yet. */
 	while (n > 0) {
-		if (jobs[--n]->left == 0)
-			finished = jobs[n]; /* only the first can be */
-		else
-			gan_queue_front(p, jobs[n]);
+		struct gan_job *j = jobs[--n];
+
+		if (j->left > 0) {
+			gan_queue_front(p, j);
+			continue;
+		}
+		j->next = finished;
+		finished = j;
 	}
 	m->retire = true; /* it closes itself when we return */
-	if (finished != NULL)
+	for (; finished != NULL; finished = next) {
+		next = finished->next;
 		gan_job_finish(p, finished);
+	}
 	gan_pool_dispatch(p);
 }

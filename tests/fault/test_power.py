@@ -4,6 +4,8 @@
 The daemon runs under load and strace; from every write and sync of its data
 folder tests/lib/cutdisk.py builds what a disk may hold after a power cut at a
 random point (unsynced writes dropped, reordered, torn; names and sizes too).
+In two of its lives a sync of the database fails: webhooks go to the emergency
+spool, the daemon ends by itself, and its next life imports them.
 The real daemon is started on each image: it starts, `store check` finds
 nothing, every event that had been acknowledged at that point is there, byte by
 byte, nothing that had been sent by then is sent again, and all is accounted for.
@@ -23,6 +25,7 @@ import shutil
 import threading
 
 import cutdisk
+import inject
 import kit
 import pytest
 import rules
@@ -31,9 +34,13 @@ from control import Control
 
 IMAGES = int(os.environ.get("GANTRY_IMAGES", "300"))
 KEYS, THREADS = 60, 4
-CONFIG = {"connectors": {"flex2b": {"concurrency": 16}}, "mapping": {"workers": 1}}
+CONFIG = {"connectors": {"flex2b": {"concurrency": 16}}, "mapping": {"workers": 1},
+          "store": {"spool": "4MiB"}}
 RULES = {"f.yaml": rules.FLEX, "e.yaml": rules.FLEX_ERP}
 ACK = re.compile(rb'\{"id":"(e\w{13})","status":"(?:stored|accepted|duplicate)"\}')
+SPOOLED, POSTED = b'"status":"spooled"', re.compile(rb'\{"n":(\d+),"key"')
+LIVES = ("stop", "kill", "idle", "refuse", "refuse", "import")  # how each of them ends
+EXIT_IO = 74
 LINE = re.compile(rb'"name":"n","value":"(\d+)"')
 
 
@@ -50,6 +57,7 @@ class Recording:
 
     def __init__(self):
         self.steps, self.bodies, self.sent, self.ids = [], {}, {}, {}
+        self.spooled = set()  # who heard that: there is no event id yet
         self.stopped = None  # so many steps were there at the end of the first run
         self.lock = threading.Lock()
 
@@ -57,7 +65,7 @@ class Recording:
         base = self.steps[-1].end + 1 if self.steps else 0
         self.steps += [s._replace(begin=s.begin + base, end=s.end + base) for s in steps]
 
-    def post(self, gan, rng, n):
+    def post(self, gan, rng, n, refuses):
         key, pad = n % KEYS, rng.randbytes(rng.choice((20, 200, 1000, 9000))).hex()
         # As `show --bodies` prints it (no spaces); 1.50, since only the very bytes are right.
         body = f'{{"n":{n},"key":"{key}","price":1.50,"pad":"{pad}"}}'.encode()
@@ -71,14 +79,23 @@ class Recording:
                 self.sent[n] = headers
         else:
             got = gan.erp_post("line", body, key=f"i-{n}")
+            if refuses and got.status == 503:
+                return
         assert got.status in (200, 202), got
+        said = got.json()
         with self.lock:
-            self.ids[got.json()["id"]] = n
+            if said["status"] == "spooled":
+                self.spooled.add(n)
+            else:
+                self.ids[said["id"]] = n
 
 
 @contextlib.contextmanager
-def load(recording, gan, rng):
-    """Threads that post until the block ends, or the daemon is gone."""
+def load(recording, gan, rng, refuses=False):
+    """Threads that post until the block ends, or the daemon is gone.
+
+    refuses: it will end by itself; until then a webhook is taken, the ERP may hear a 503.
+    """
     stop, bad, count = threading.Event(), [], iter(range(len(recording.bodies), 10 ** 6))
     seeds = [rng.random() for _ in range(THREADS)]
 
@@ -86,9 +103,9 @@ def load(recording, gan, rng):
         mine = random.Random(seed)
         while not stop.is_set():
             try:
-                recording.post(gan, mine, next(count))
+                recording.post(gan, mine, next(count), refuses)
             except (OSError, http.client.HTTPException):
-                if not stop.is_set():
+                if not stop.is_set() and not refuses:
                     bad.append("no answer")
                 return
             except AssertionError as why:
@@ -118,6 +135,46 @@ def checkpointed(gan, since):
     return os.stat(gan.path("data", "gantry.db")).st_mtime_ns != since
 
 
+def live(made, gan, rng, ending):
+    """One life under load, until its end."""
+    out = gan.path("trace")
+    if ending == "refuse":
+        refused(made, gan, rng, out)
+        return out
+    gan.start(wrap=trace.wrap(out), deadline=60)
+    with load(made, gan, rng) as stop:
+        posted(made, 60)
+        if ending == "stop":
+            since = os.stat(gan.path("data", "gantry.db")).st_mtime_ns
+            kit.wait_until(lambda: checkpointed(gan, since), 60, "a checkpoint")
+        posted(made, 60 if ending != "import" else 20)
+        if ending in ("kill", "import"):
+            stop.set()
+            gan.kill()
+    if ending == "idle":  # long enough for the checkpoint that empties the WAL
+        kit.wait_until(lambda: not os.path.getsize(gan.path("data", "gantry.db-wal")),
+                       20, "an idle checkpoint")
+        with load(made, gan, rng):
+            posted(made, 40)
+        gan.kill()
+    elif ending == "stop":
+        assert gan.stop() == 0
+    return out
+
+
+def refused(made, gan, rng, out):
+    """A life in which a sync of the database fails: the spool takes the webhooks, it ends."""
+    before = len(made.spooled)
+    # Later than READY and an import; all of them are the store thread's.
+    failing = inject.fail(calls="fdatasync", when=rng.randrange(60, 100))
+    gan.start(wrap=trace.wrap(out, failing), deadline=60, rules=False)
+    with load(made, gan, rng, refuses=True) as stop:
+        kit.wait_until(lambda: gan.proc.poll() is not None, 60, "the end after a failed sync")
+        stop.set()
+    assert gan.wait_end() == EXIT_IO
+    assert len(made.spooled) > before, "nothing was spooled"
+
+
 @pytest.fixture(scope="module")
 def recording():
     why = trace.usable()
@@ -131,27 +188,9 @@ def recording():
     gan = kit.Gateway(sim, RULES, config=CONFIG)
     model = cutdisk.Disk()
     try:
-        for ending in ("stop", "kill", "idle"):
-            out = gan.path(f"trace.{ending}")
+        for ending in LIVES:
             names = {name: len(f.live) for name, f in model.live.items()}
-            gan.start(wrap=trace.wrap(out), deadline=60)
-            with load(made, gan, rng) as stop:
-                posted(made, 60)
-                if ending == "stop":
-                    since = os.stat(gan.path("data", "gantry.db")).st_mtime_ns
-                    kit.wait_until(lambda: checkpointed(gan, since), 60, "a checkpoint")
-                posted(made, 60)
-                if ending == "kill":
-                    stop.set()
-                    gan.kill()
-            if ending == "idle":  # long enough for the checkpoint that empties the WAL
-                kit.wait_until(lambda: not os.path.getsize(gan.path("data", "gantry.db-wal")),
-                               20, "an idle checkpoint")
-                with load(made, gan, rng):
-                    posted(made, 40)
-                gan.kill()
-            elif ending == "stop":
-                assert gan.stop() == 0
+            out = live(made, gan, rng, ending)
             kit.wait_until(lambda: trace.complete(out), 20, "strace has written all")
             steps = trace.read(out, gan.path("data"), names)
             os.unlink(out)
@@ -170,20 +209,37 @@ def recording():
 # -- the images ------------------------------------------------------------------------
 
 
+def around_spool(steps):
+    """From the first record that waits in the spool until a little after its import."""
+    found, waits, left = [], False, 0
+    for i, step in enumerate(steps[:-1]):
+        if step.kind == "write" and step.name == "gantry.spool":
+            # Behind the header; the end of the records is eight zeros.
+            waits, left = step.at >= 4096 and len(step.data) > 8, 8
+        if waits or left:
+            found.append(i + 1)
+            left -= not waits
+    return found
+
+
 class Bench:
     """A daemon that is started on one image after the other, with a vendor of its own."""
 
     def __init__(self, sim, gan, recording):
         self.sim, self.gan, self.recording = sim, gan, recording
-        self.acks, self.lines = [], []  # (line of the trace, event id), (line, n)
+        # (line of the trace, event id), (line, n), and again (line, n)
+        self.acks, self.lines, self.spooled = [], [], []
         for step in recording.steps:
             if step.kind == "send":
                 self.acks += [(step.begin, i.decode()) for i in ACK.findall(step.data)]
                 self.lines += [(step.begin, int(n)) for n in LINE.findall(step.data)]
+                if SPOOLED in step.data:  # it names no event: the request does
+                    self.spooled.append((step.begin, int(POSTED.findall(step.at)[-1])))
+        assert recording.spooled <= {n for _, n in self.spooled}
 
     def cuts(self, steps, n, rng):
-        """Where the power goes: anywhere, just after an answer, while much is unsynced."""
-        model, busy, answers = cutdisk.Disk(), [], []
+        """Where the power goes: anywhere, just after an answer, while much is unsynced or spooled."""
+        model, busy, answers, spool = cutdisk.Disk(), [], [], around_spool(steps)
         for i, step in enumerate(steps[:-1]):
             model.step(step)
             if step.kind == "send" and ACK.search(step.data):
@@ -191,9 +247,9 @@ class Bench:
             # More than the WAL is open: a checkpoint, a first start, an end.
             elif model.names or any(not f.endswith("-wal") for f in model.open_writes()):
                 busy.append(i + 1)
-        assert busy and answers
-        return sorted(rng.choice((range(1, len(steps)), range(1, len(steps)), answers, busy)[
-            rng.randrange(4)]) for _ in range(n))
+        assert busy and answers and spool
+        return sorted(rng.choice((range(1, len(steps)), range(1, len(steps)), answers, busy, spool)[
+            rng.randrange(5)]) for _ in range(n))
 
     def run(self, steps, n, rng, enough=10 ** 9):
         """Start the daemon on n images; returns [(what was wrong, where)]."""
@@ -224,6 +280,7 @@ class Bench:
         """Everything that had been acknowledged at this line of the trace is there."""
         acked = {i for _, i in self.acks[:bisect.bisect_right(self.acks, (line, "~"))]}
         sent = {n for _, n in self.lines[:bisect.bisect_right(self.lines, (line, 10 ** 9))]}
+        spooled = {n for _, n in self.spooled[:bisect.bisect_right(self.spooled, (line, 10 ** 9))]}
         self.sim.reset()
         self.gan.start(rules=False)
         with Control(self.gan.socket) as control:
@@ -232,12 +289,13 @@ class Bench:
             kit.wait_until(lambda: quiet(control), 30, "drained")
             assert control.ask("store check") == []
             events = control.all("events list")
-            self.check_events(control, events)
+            seen = self.check_events(control, events)
+            assert spooled <= seen, f"LOST {sorted(spooled - seen)[:5]} of {len(spooled)} spooled"
             self.check_deliveries(control, events, sent)
-            self.check_duplicate(acked, rng)
+            self.check_duplicate(acked, spooled, rng)
 
     def check_events(self, control, events):
-        """Nothing but what was posted, each byte of it."""
+        """Nothing but what was posted, each byte of it, once; returns what is there."""
         seen = {}
         texts = {d["key"] for e in events for d in e["deliveries"]}
         texts |= {e["id"] for e in events if not e["deliveries"]}
@@ -252,6 +310,7 @@ class Bench:
                 assert len(event["deliveries"]) == (not ignored(n))
                 seen[event["id"]] = n
         assert len(set(seen.values())) == len(seen) == len(events), "an event is there twice"
+        return set(seen.values())
 
     def check_deliveries(self, control, events, sent):
         """One for each event: delivered, unknown and on the list, or behind an unknown one."""
@@ -264,8 +323,11 @@ class Bench:
         assert len(again) == len(set(again)), "sent twice"
         assert not sent & set(again), f"SENT AGAIN {sorted(sent & set(again))[:5]}"
 
-    def check_duplicate(self, acked, rng):
+    def check_duplicate(self, acked, spooled, rng):
         """The window of duplicates is as whole as the events."""
+        for n in rng.sample(sorted(spooled), min(1, len(spooled))):
+            assert self.gan.http("POST", "/hooks/prodsmart", self.recording.bodies[n],
+                                 self.recording.sent[n]).json()["status"] == "duplicate"
         ours = sorted(i for i in acked if self.recording.ids.get(i) in self.recording.sent)
         if not ours:
             return
@@ -279,7 +341,8 @@ class Bench:
 def quiet(control):
     """All mapped, nothing in flight, nothing waits but behind what waits for a person."""
     now = control.ask("status")
-    if now["events"]["received"] or now["deliveries"]["sending"]:
+    if now["store"]["spool"]["records"] or now["events"]["received"] \
+            or now["deliveries"]["sending"]:
         return False
     if not now["deliveries"]["waiting"]:
         return True
@@ -328,6 +391,13 @@ def test_of_the_test_synchronous_normal_loses_events(bench, recording):
     assert len(wrong) == 5, tell(wrong)
     assert all("LOST" in what or "SENT AGAIN" in what for what, _ in wrong), tell(wrong)
     assert any("LOST" in what for what, _ in wrong), tell(wrong)
+
+
+def test_of_the_test_a_spool_without_syncs_loses_events(bench, recording):
+    steps = [s for s in recording.steps if s.kind != "sync" or s.name != "gantry.spool"]
+    wrong = bench.run(steps, 60, random.Random(recording.seed), enough=3)
+    assert len(wrong) == 3, tell(wrong)
+    assert any("LOST" in what and "spooled" in what for what, _ in wrong), tell(wrong)
 
 
 def test_of_the_test_synchronous_off_loses_more(bench, recording):

@@ -16,7 +16,7 @@ import subprocess
 
 CALLS = ("openat,open,creat,close,lseek,pwrite64,pwritev,pwritev2,write,writev,fsync,fdatasync,"
          "ftruncate,truncate,fallocate,rename,renameat,renameat2,unlink,unlinkat,"
-         "sendto,sendmsg,execve")
+         "sendto,sendmsg,recvfrom,execve")
 # What would change a file behind the model's back; replaying the trace must give the real files.
 Step = collections.namedtuple("Step", "kind name at data begin end")
 # kind     name      at        data
@@ -24,7 +24,7 @@ Step = collections.namedtuple("Step", "kind name at data begin end")
 # write    file      offset    bytes     grow      file  -        new size, if it is larger
 # sync     file      -         -         syncdir   -     -        -
 # unlink   file      -         -         rename    file  new name -
-# send     -         -         bytes
+# send     -         received  bytes: an answer, and what that socket had received before it
 
 NEVER = 10 ** 12
 
@@ -46,10 +46,17 @@ def usable():
     return None if done.returncode == 0 else f"strace cannot trace here: {done.stderr.strip()}"
 
 
-def wrap(path):
-    """The program stays the caller's own child; strace watches from the side."""
-    return ["strace", "-D", "-f", "--seccomp-bpf", "-y", "-xx", "-s", "4194304", "-o", path,
-            "-e", f"trace={CALLS}"]
+def wrap(path, *injections):
+    """The program stays the caller's own child; strace watches from the side.
+
+    injections: as inject.fail() makes them, of calls that are traced.  A call that was made to
+    fail did nothing, and is no step.
+    """
+    command = ["strace", "-D", "-f", "--seccomp-bpf", "-y", "-xx", "-s", "4194304", "-o", path,
+               "-e", f"trace={CALLS}"]
+    for injection in injections:
+        command += ["-e", f"inject={injection}"]
+    return command
 
 
 def complete(path):
@@ -105,6 +112,7 @@ class _Reader:
         self.folder = folder.rstrip("/") + "/"
         self.sizes = {}      # of the files, to know where an append goes
         self.places = {}     # (pid's descriptor) -> [name, position, appends]
+        self.heard = {}      # socket -> what it received since it last sent
         self.workers = set()  # processes that run another program: their sends are no answers
         self.first = None
         self.steps = []
@@ -179,7 +187,9 @@ class _Reader:
             self.on_file(fd, file, name, args[found.end():], result, begin, end)
         elif pid not in self.workers and name in ("sendto", "sendmsg", "write", "writev") \
                 and path.startswith("socket:"):
-            self.add("send", None, None, _strings(args), begin, end)
+            self.add("send", None, self.heard.pop(path, b""), _strings(args), begin, end)
+        elif name == "recvfrom" and pid not in self.workers and path.startswith("socket:"):
+            self.heard[path] = self.heard.get(path, b"") + _strings(args)[:result]
 
     def on_file(self, fd, file, name, rest, result, begin, end):
         size = self.sizes.setdefault(file, 0)

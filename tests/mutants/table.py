@@ -39,6 +39,10 @@ mutant("the answer goes before the COMMIT",
        ("src/store/store.c", "			job->ops->done(job);\n		gan_store_job_free(&job);",
         "			job->ops->done(job);"),
        killers=[POWER], sign="LOST")
+mutant("the emergency spool is not synced",
+       ("src/store/spool.c", "		if (rc == GAN_OK)\n			rc = sync_file(sp, err);\n	}",
+        "	}"),
+       killers=[POWER], sign="LOST .* spooled")
 mutant("the webhook is answered when it is queued",
        ("src/inbound/webhook.c", "	(void)gan_steal(&held); /* on_stored()'s now */",
         "	(void)gan_steal(&held);\n	(void)gan_request_answer(x->req, &(struct gan_answer){\n"

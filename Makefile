@@ -182,7 +182,7 @@ lint: deps
 
 # Deliberate faults, one by one: the suite must notice each. About ten minutes.
 mutants: deps
-	$(MAKE) programs
+	$(MAKE) programs $(BUILD)/tests/fault/slow_dns.so $(BUILD)/tests/bench/load
 	$(PYTHON) tests/mutants/run $(BUILD) $(MUTANTS)
 
 format:

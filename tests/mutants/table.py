@@ -83,6 +83,10 @@ mutant("half of a hash makes a duplicate, in a group",
        ("src/store/ingest.c", "memcmp(s->txn.seen[i].hash, j->hash, 16) == 0",
         "memcmp(s->txn.seen[i].hash, j->hash, 8) == 0"),
        killers=["test_store_seen:a_hash_that_looks_alike_is_another"], sign="stored == ")
+mutant("digests of the window are not read",
+       ("src/store/seen.c", "				gan_window_add(s->window, p, row, when);",
+        "				(void)when;"),
+       killers=["test_store_seen:digests_stand_for_the_log_at_a_start"], sign="")
 mutant("the ledger of effects is not asked",
        ("src/store/claim.c", "(d.effect != NULL || after_len > 0)", "after_len > 0"),
        killers=["test_store_flow:an_equal_effect_happens_once"], sign="")
@@ -270,3 +274,99 @@ mutant("plain http may leave this machine",
        ("src/outbound/transfer_easy.c", "	if (t->plain && !is_loopback(&a->addr))",
         "	if (t->plain && t->nsecrets > 1000 && !is_loopback(&a->addr))"),
        killers=["test_transfer:plain_http_stays_on_this_machine"], sign="")
+
+# -- the traps of the libraries, each with its cure taken out -----------------------------------
+
+mutant("nobody runs libmicrohttpd after a resume",
+       ("src/inbound/server.c", "		again = s->resumed || gan_server_connections(s) < before;",
+        "		again = gan_server_connections(s) < before;"),
+       ("src/inbound/request.c", "		s->resumed = true;\n		gan_server_schedule(s);",
+        "		s->resumed = true;"),
+       killers=["test_server_limits:a_crowd_needs_no_heartbeat", "test_server:later_answers_come"],
+       sign="")
+mutant("a connection is kept although it should be closed",
+       ("src/inbound/request.c", "	if (a->close || !r->keep_alive || r->conn->server->draining)",
+        "	if (a->close || r->conn->server->draining)"),
+       killers=["test_server:answers_are_plain_and_closed"], sign="")
+mutant("a connection is kept after chunks",
+       ("src/inbound/request.c", "	if (f.chunked)\n		r->keep_alive = false;\n", ""),
+       killers=["tests/fault/test_http_framing.py::"
+                "test_nothing_follows_chunks_with_bare_line_ends"], sign="")
+mutant("broken lines are left to libmicrohttpd",
+       ("src/inbound/server.c", "MHD_OPTION_STRICT_FOR_CLIENT, -1,",
+        "MHD_OPTION_STRICT_FOR_CLIENT, 0,"),
+       ("src/inbound/request.c", "	in.tangled = is_tangled(r);",
+        "	in.tangled = is_tangled(r) && r->nheaders > GAN_HEADERS_MAX;"),
+       killers=["test_server:framing_matrix"], sign="")
+mutant("that no descriptor is left is not seen",
+       ("src/inbound/server.c", "		s->starved = true;\n", ""),
+       killers=["test_server_limits:running_out_of_descriptors_is_survived"], sign="")
+mutant("nothing is done when no descriptor is left",
+       ("src/inbound/server_limits.c", "	s->starved = false;\n	s->stats.starved++;\n"
+        "	s->crowded_until_ms = gan_mono_ms() + CROWD_MS;\n",
+        "	s->starved = false;\n	s->stats.starved++;\n"),
+       ("src/inbound/server_limits.c", "	(void)gan_server_sweep(s);\n	s->paused = true;\n"
+        "	(void)uv_poll_stop(&s->poll);\n"
+        "	(void)uv_timer_start(&s->pause, on_pause_over, PAUSE_MS, 0);",
+        "	(void)uv_timer_start(&s->pause, on_pause_over, PAUSE_MS + 0 * CROWD_MS, 0);"),
+       killers=["tests/fault/test_http_limits.py::test_out_of_descriptors"],
+       sign="used <|waited|timed out")
+mutant("those who say nothing keep out those who would",
+       ("src/inbound/server_limits.c", "	bool crowded = others_wait(s, now);",
+        "	bool crowded = others_wait(s, now) && now < 0;"),
+       killers=["tests/fault/test_http_limits.py::"
+                "test_a_full_house_of_idle_connections_is_not_deaf"],
+       sign="a valid webhook waited|timed out")
+mutant("curl waits for its resolver",
+       ("src/outbound/transfer_easy.c", "SET(CURLOPT_QUICK_EXIT, 1L);",
+        "SET(CURLOPT_QUICK_EXIT, 0L);"),
+       killers=["tests/fault/test_dns.py"], sign="")
+mutant("a worker inherits the environment",
+       ("src/mapping/pool_process.c", "		.env = env,", "		.env = zone == NULL ? env : NULL,"),
+       killers=["tests/fault/test_runaway.py::test_no_rule_sees_the_environment_or_a_file"],
+       sign="environ|canary")
+mutant("a worker may take all memory",
+       ("src/mapping/worker_limits.c", "	limit(RLIMIT_AS, (rlim_t)memory);", "	(void)memory;"),
+       killers=["tests/fault/test_runaway.py::test_no_rule_sees_the_environment_or_a_file"],
+       sign="Max address space")
+mutant("error(null) is the end of the outputs",
+       ("src/mapping/prelude.jq", "if . == null then _throw(\"error(null)\") else",
+        "if . == \"\" then _throw(\"error(null)\") else"),
+       killers=["test_pool:all_outputs_or_none"], sign="")
+mutant("the log of the database is never moved into it",
+       ("src/store/group.c", "	if (s->db->wal_frames >= CHECKPOINT_FRAMES)",
+        "	if (s->db->wal_frames >= CHECKPOINT_FRAMES && s->db->path == NULL)"),
+       killers=["tests/fault/test_quarantine.py::test_a_flood_of_large_ones_stays_in_its_ring"],
+       sign="watch.wal")
+mutant("a crash leaves a core",
+       ("src/gantryd.c", "	(void)setrlimit(RLIMIT_CORE, &none);\n"
+        "	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);", "	(void)none;"),
+       killers=["tests/fault/test_secrets.py::test_a_crash_leaves_no_core"], sign="")
+mutant("any token opens a source",
+       ("src/inbound/erp.c", "		if (gan_equal_secret(src->tokens[i], digest, GAN_SHA256_LEN))",
+        "		if (gan_equal_secret(src->tokens[i], digest, 0))"),
+       killers=["test_erp:posts_are_refused_with_a_reason"], sign="")
+mutant("a 503 does not say when to come again",
+       ("src/inbound/request.c", "retry_after_s > 0 ? &extra : NULL",
+        "retry_after_s > 3600 ? &extra : NULL"),
+       killers=["test_inbound_store:a_full_store_says_so",
+                "tests/fault/test_disk_full.py::test_without_a_spool_a_full_disk_is_a_503"],
+       sign="")
+
+# -- the emergency spool -----------------------------------------------------------------------
+
+mutant("the spool is not synced",
+       ("src/store/spool.c", "	if (fdatasync(sp->fd) == 0)", "	if (sp->fd >= 0)"),
+       killers=["tests/fault/test_disk_error.py::"
+                "test_a_spool_that_fails_is_told_and_nothing_else_happens"], sign="spooled")
+mutant("a record of the spool need not be whole",
+       ("src/store/spool_record.c", " || gan_spool_number(s + 4, 4) != crc_of(s, size))",
+        " || crc_of(s, size) == 1)"),
+       killers=["test_spool:a_record_gone_bad_costs_itself_alone"], sign="")
+mutant("new events overtake those in the spool",
+       ("src/store/group.c", "n < GAN_GROUP_INGEST && !gan_rescue_waits(s); n++)",
+        "n < GAN_GROUP_INGEST; n++)"),
+       killers=["test_rescue:nothing_overtakes_a_long_import"], sign="")
+mutant("what a failed COMMIT held after all is imported once more",
+       ("src/store/rescue.c", "	if (rec->maybe_id == 0)\n", "	if (rec->maybe_id >= 0)\n"),
+       killers=["test_rescue:an_event_that_is_there_is_not_stored_again"], sign="")

@@ -130,7 +130,7 @@ $(BUILD)/tests/%.so: tests/%.c $(BUILD)/config.mk
 
 -include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
-.PHONY: all programs deps check check-unit check-fuzz check-e2e check-fault check-docs check-asan fuzz fuzz-run lint \
+.PHONY: all programs deps check check-unit check-fuzz check-e2e check-fault check-full check-docs check-asan fuzz fuzz-run lint \
     format bench soak mutants demo install dist clean distclean
 
 deps:
@@ -165,6 +165,11 @@ check-e2e: programs
 check-fault: programs $(BUILD)/tests/fault/slow_dns.so $(BUILD)/tests/bench/load
 	$(MAKE) BUILD=$(BUILD)-failpoints FAILPOINTS=1 $(BUILD)-failpoints/gantryd
 	GANTRY_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q -rs -p no:cacheprovider tests/fault $(PYTEST_ARGS)
+
+# The same with whole figures, about an hour; check-asan has those of the noise, `make bench` WAITING.
+check-full:
+	$(MAKE) check-fault GANTRY_FLOOD=1000000 GANTRY_EIO_SYNCS=60 GANTRY_ROUNDS=20 GANTRY_RELOADS=100 \
+	    GANTRY_IMAGES=1500
 
 check-docs: programs
 	GANTRY_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q -p no:cacheprovider tests/docs $(PYTEST_ARGS)

@@ -149,6 +149,7 @@ def ingest(bench, stores):
     rss, peak = ([memory_mb(s.gan.proc.pid, field) for s in stores] for field in ("VmRSS", "VmHWM"))
     row = bench.note("scale", of="memory", rss_mb=round(rss[1] / rss[0], 2),
                      peak_mb=round(peak[1] / peak[0], 2))
+    bench.goal("f", "RSS after the load, by the empty store's", row["rss_mb"], "<=", 1.2)
     bench.goal("f", "peak RSS under load, by the empty store's", row["peak_mb"], "<=", 1.2)
 
 

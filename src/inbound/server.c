@@ -163,8 +163,11 @@ static void
 on_beat(uv_timer_t *t)
 {
 	struct gan_server *s = t->data;
-	uint64_t next = gan_server_sweep(s) ? CROWDED_BEAT_MS : (uint64_t)s->opt.beat_ms;
+	uint64_t next;
 
+	/* Timers go first: after a long turn, what came in time may not have been read yet. */
+	pump(s);
+	next = gan_server_sweep(s) ? CROWDED_BEAT_MS : (uint64_t)s->opt.beat_ms;
 	pump(s);
 	if (s->drained || (gan_server_connections(s) == 0 && !s->draining)) {
 		(void)uv_timer_stop(&s->beat);

@@ -109,6 +109,48 @@ START_TEST(waiting_is_not_the_clients_time)
 }
 END_TEST
 
+static int stall;
+
+static void
+on_stall(uv_timer_t *t)
+{
+	if (__atomic_load_n(&stall, __ATOMIC_ACQUIRE) == 0)
+		return;
+	uv_close((uv_handle_t *)t, NULL);
+	(void)usleep(300000);
+}
+
+/* In time, while the loop looks elsewhere. */
+static void
+ask_a_deaf_loop(void *arg)
+{
+	static const char raw[] = "POST /now HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\nhi";
+	char **answer = arg;
+	int fd = talk_connect(gan_server_port(server));
+
+	(void)usleep(50000);
+	__atomic_store_n(&stall, 1, __ATOMIC_RELEASE);
+	(void)usleep(20000);
+	(void)talk_send(fd, raw, sizeof(raw) - 1);
+	*answer = talk_read_all(fd);
+	(void)close(fd);
+}
+
+/* What lies in the socket already came in time, however late we read it. */
+START_TEST(our_own_delay_is_not_the_clients)
+{
+	char *a GAN_AUTO(gan_str_free) = NULL;
+	uv_timer_t t;
+
+	opt.head_ms = 200;
+	start();
+	(void)uv_timer_init(&loop, &t);
+	(void)uv_timer_start(&t, on_stall, 5, 5);
+	talk_run(&loop, ask_a_deaf_loop, &a);
+	ck_assert_int_eq(talk_status(a), 200);
+}
+END_TEST
+
 /* Libmicrohttpd never looks again at a refused request behind one that was suspended. */
 START_TEST(a_refused_request_frees_its_slot)
 {
@@ -435,6 +477,7 @@ main(void)
 	tcase_add_test(tc, slow_requests_end);
 	tcase_add_test(tc, handlers_have_a_deadline_too);
 	tcase_add_test(tc, waiting_is_not_the_clients_time);
+	tcase_add_test(tc, our_own_delay_is_not_the_clients);
 	tcase_add_test(tc, a_refused_request_frees_its_slot);
 	tcase_add_test(tc, full_house_recovers);
 	tcase_add_test(tc, clients_may_leave_while_they_wait);

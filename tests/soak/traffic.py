@@ -94,7 +94,8 @@ class Traffic(load.Load):
                 with contextlib.suppress(OSError):
                     sock = socket.create_connection((host, int(port)), 5)
                     sock.setblocking(False)
-                    sock.send((b"", b"POST /hooks/prodsmart HTTP/1.1\r\nHost: x\r\n")[len(socks) % 2])
+                    sock.send((b"", b"POST /hooks/prodsmart HTTP/1.1\r\nHost: x\r\n")[
+                        len(socks) % 2])
                     socks.append(sock)
         for sock in socks:
             sock.close()

@@ -18,7 +18,7 @@
 #include "store/db.h"
 
 #define COMMITS_MAX 200000
-#define CHECKPOINT_FRAMES 4000 /* as the store's */
+#define CHECKPOINT_FRAMES 1000 /* as the store's */
 
 static void
 put_event(struct gan_db *db, int64_t id)

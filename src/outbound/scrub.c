@@ -12,6 +12,17 @@
 /* A secret of 16 bytes is far beyond chance; shorter pieces would garble answers. */
 #define FORM_MIN 6
 
+/* Longest first: what is replaced for a short one would hide that a longer one stands there. */
+static void
+insert(struct gan_scrub *s, struct gan_scrub_form form)
+{
+	size_t i = s->n++;
+
+	for (; i > 0 && s->forms[i - 1].len < form.len; i--)
+		s->forms[i] = s->forms[i - 1];
+	s->forms[i] = form;
+}
+
 /* text is taken over and may be NULL: no memory. */
 static int
 add_form(struct gan_scrub *s, char *text, size_t len)
@@ -36,7 +47,7 @@ add_form(struct gan_scrub *s, char *text, size_t len)
 	if (known)
 		gan_secret_free(text, len);
 	else
-		s->forms[s->n++] = (struct gan_scrub_form){ text, len };
+		insert(s, (struct gan_scrub_form){ text, len });
 	return GAN_OK;
 }
 

@@ -42,6 +42,16 @@ START_TEST(too_short_to_be_one)
 }
 END_TEST
 
+/* A key that another one begins with must not leave the rest of that one readable. */
+START_TEST(one_inside_another)
+{
+	ck_assert_int_eq(gan_scrub_add(&scrub, "plant-1", 7), GAN_OK);
+	becomes("plant-1-9f8e7d6c", "plant-1 plant-1-9f8e7d6c", "******* ****************");
+	becomes("xx plant-1-9f8e7d6c xx", "706c616e742d312d3966386537643663",
+	    "********************************");
+}
+END_TEST
+
 START_TEST(in_hex)
 {
 	becomes("s3cret", "733363726574", "************");
@@ -122,6 +132,7 @@ main(void)
 	tcase_add_checked_fixture(tc, NULL, teardown);
 	tcase_add_test(tc, as_it_is);
 	tcase_add_test(tc, too_short_to_be_one);
+	tcase_add_test(tc, one_inside_another);
 	tcase_add_test(tc, in_hex);
 	tcase_add_test(tc, percent_encoded);
 	tcase_add_test(tc, as_a_json_text);

@@ -200,7 +200,8 @@ START_TEST(a_long_log_is_not_moved_before_the_start_is_over)
 		ck_assert_int_eq(changed_ns(copy), before);
 	while (changed_ns(copy) == before) {
 		ck_assert_int_lt(gan_mono_ms() - opened, DEADLINE_MS);
-		put("{}");
+		/* No event: more of them would make the log too long to wait. */
+		cJSON_Delete(ask((struct gan_query){ .kind = GAN_QUERY_LANES, .limit = 1 }));
 	}
 	ck_assert_int_ge(gan_mono_ms() - opened, 1500);
 }

@@ -17,6 +17,27 @@ setup(void)
 	gan_jq_init();
 }
 
+/* Numbers as doubles: libjq 1.7 remembers the digits of those that nobody changed.  Consumes v. */
+static jv
+as_doubles(jv v)
+{
+	if (jv_get_kind(v) == JV_KIND_NUMBER) {
+		jv d = jv_number(jv_number_value(v));
+
+		jv_free(v);
+		return d;
+	}
+	if (jv_get_kind(v) == JV_KIND_ARRAY) {
+		int n = jv_array_length(jv_copy(v));
+
+		for (int i = 0; i < n; i++)
+			v = jv_array_set(v, i, as_doubles(jv_array_get(jv_copy(v), i)));
+	} else if (jv_get_kind(v) == JV_KIND_OBJECT) {
+		jv_object_foreach(v, key, item) v = jv_object_set(v, key, as_doubles(item));
+	}
+	return v;
+}
+
 /* What a worker does with a text that passes the check, beside what libjq does. */
 static void
 compare(const char *text)
@@ -30,7 +51,7 @@ compare(const char *text)
 	ck_assert_msg(jv_is_valid(theirs), "libjq refuses %s", text);
 	ck_assert_msg(jv_is_valid(ours), "refused: %s", text);
 	ck_assert_msg(jv_equal(jv_copy(ours), jv_copy(theirs)), "not equal: %s", text);
-	jv dump = jv_dump_string(theirs, 0);
+	jv dump = jv_dump_string(as_doubles(theirs), 0);
 	ck_assert_ptr_null(gan_jv_write(&out, ours, true));
 	ck_assert_str_eq(out.data, jv_string_value(dump));
 	jv_free(dump);

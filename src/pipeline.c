@@ -390,12 +390,8 @@ gan_pipeline_feed(struct gan_pipeline *p, struct gan_event *e)
 uint64_t
 gan_pipeline_ignored_by(const struct gan_pipeline *p, const char *source, const char *topic)
 {
-	if (p->rules == NULL)
+	if (p->rules == NULL || gan_rules_listen(p->rules, source, topic))
 		return 0;
-	for (size_t i = 0; i < p->rules->nrules; i++) {
-		if (gan_rule_listens(&p->rules->rules[i], source, topic))
-			return 0;
-	}
 	return p->rules->generation;
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * pool_priv.h - what the files of the pool share: pool_process.c runs one
- * worker process, pool.c gives events to several, pool_check.c tests a rule
- * set on one of its own.
+ * worker process, pool_work.c gives events (pool_job.c) to several,
+ * pool_check.c tests a rule set on one of its own, pool_read.c reads files on
+ * a thread, pool.c opens, tunes and closes it all.
  */
 #pragma once
 
@@ -73,7 +74,7 @@ struct gan_mapper {
 	gan_mapper_death_fn on_death; /* after it the mapper closes itself */
 	struct gan_check *check;      /* NULL: it maps events */
 
-	/* of pool.c */
+	/* of pool_work.c */
 	bool retire; /* gets no more events */
 	struct gan_job *first, *last;
 	unsigned njobs;

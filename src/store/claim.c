@@ -326,6 +326,10 @@ claim_run(struct gan_store *s, struct gan_job *job)
 
 	job->rc = GAN_OK;
 	claim_forget(j);
+	if (s->leases_stand) {
+		job->rc = GAN_EFULL;
+		return GAN_OK;
+	}
 	rc = keep_due(s, &j->at);
 	if (rc == GAN_OK)
 		rc = claim_late(s, j);

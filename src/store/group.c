@@ -355,6 +355,14 @@ do_group(struct gan_store *s)
 		publish(s, false);
 }
 
+/* What the start found no room for. */
+static void
+do_recover(struct gan_store *s)
+{
+	if (gan_recover_due(s) && gan_recover(s) == GAN_OK)
+		publish(s, true);
+}
+
 /*
  * Events that wait in the spool come before all others.  While the database
  * takes none of them, new ones are not even tried.
@@ -477,7 +485,7 @@ do_tune(struct gan_store *s)
 	if (gan_space_tune(s) < 0 && s->db->broken)
 		fail_all(s);
 	gan_space_check(s, true);
-	s->retain.next_ms = 0;
+	s->retain.next_ms = s->recover_ms = 0;
 }
 
 /* Under lock. Only jobs that no sender waits for, right behind a COMMIT: let them gather. */
@@ -544,6 +552,8 @@ gan_group_thread(void *arg)
 			do_tune(s);
 		gan_space_check(s, false);
 		gan_rescue_check(s);
+		if (!s->db->broken)
+			do_recover(s);
 		if (!s->db->broken)
 			do_import(s);
 		if (!s->db->broken)

@@ -18,6 +18,10 @@
  *   failed start.  A gateway that took webhooks without one could not tell duplicates, and
  *   would hide from its operator that it does nothing; the spool stays untouched beside it and
  *   is imported into the database that is restored.  There is never a new database by itself.
+ * - A start with a full disk is none of those: what it has to write waits for room, see
+ *   gan_recover(), and webhooks go to the spool from the first one on.  Until then nothing is
+ *   claimed, and what was being sent when the process before ended is shown as `sending`.  A
+ *   database of an older version needs room to be brought to this one.
  * - Order: while records wait, no event is stored past them.  Newer webhooks
  *   go to the spool while the database takes nothing; while it is imported all new events
  *   wait behind it, which takes a moment.

@@ -24,8 +24,9 @@
 /* What is in the log and in no digest yet. */
 struct gan_seen {
 	int64_t first_row, at_ms;
+	int64_t last_row, digested; /* the newest row in it; the newest in a digest */
 	size_t entries, len;
-	bool off; /* there was no room for one: no more until the next start, digests have no gap */
+	bool behind; /* nothing is added: digests have no gap, and an older one has to be made */
 	unsigned char bytes[DIGEST_MAX];
 };
 
@@ -100,6 +101,14 @@ digest_begin(struct gan_store *s)
 	s->seen->entries = s->seen->len = 0;
 }
 
+/* It is in the database, committed. */
+static void
+digest_done(struct gan_store *s)
+{
+	s->seen->digested = s->seen->last_row;
+	digest_begin(s);
+}
+
 static void
 digest_add(
     struct gan_seen *d, const struct gan_dedupe_entry *list, size_t n, int64_t row, int64_t at_ms)
@@ -111,6 +120,7 @@ digest_add(
 		d->first_row = row;
 		d->at_ms = at_ms;
 	}
+	d->last_row = row;
 	later = at_ms > d->at_ms ? at_ms - d->at_ms : 0;
 	gan_must(d->len + ROW_HEAD_LEN + n * PRINT_LEN <= sizeof(d->bytes));
 	put_number(to, n, 2);
@@ -129,7 +139,7 @@ row_add(
 {
 	for (size_t i = 0; i < n; i++)
 		gan_window_add(s->window, list[i].hash, row, at_ms);
-	if (!s->seen->off)
+	if (!s->seen->behind)
 		digest_add(s->seen, list, n, row, at_ms);
 }
 
@@ -162,7 +172,7 @@ gan_seen_apply(struct gan_store *s)
 	if (s->txn.nseen == 0)
 		return;
 	if (s->txn.digested)
-		digest_begin(s);
+		digest_done(s);
 	s->last_log++;
 	row_add(s, s->txn.seen, s->txn.nseen, s->last_log, s->txn.seen_ms);
 }
@@ -193,38 +203,33 @@ load_digests(struct gan_store *s)
 	return rc;
 }
 
-static void
-load_row(struct gan_store *s, sqlite3_stmt *st)
+static size_t
+read_row(sqlite3_stmt *st, struct gan_dedupe_entry list[GAN_GROUP_INGEST])
 {
-	struct gan_dedupe_entry list[GAN_GROUP_INGEST];
 	const unsigned char *blob = sqlite3_column_blob(st, 2);
-	size_t n = (size_t)sqlite3_column_bytes(st, 2) / ENTRY_LEN;
+	size_t n = blob == NULL ? 0 : (size_t)sqlite3_column_bytes(st, 2) / ENTRY_LEN;
 
 	if (n > GAN_GROUP_INGEST)
 		n = GAN_GROUP_INGEST;
-	for (size_t i = 0; blob != NULL && i < n; i++)
+	for (size_t i = 0; i < n; i++)
 		memcpy(list[i].hash, blob + i * ENTRY_LEN, 16);
-	s->last_log = sqlite3_column_int64(st, 0);
-	row_add(s, list, blob == NULL ? 0 : n, s->last_log, sqlite3_column_int64(st, 1));
+	return n;
 }
 
 /* What is in no digest yet; after an upgrade that is everything. */
 static int
 load_rest(struct gan_store *s)
 {
+	struct gan_dedupe_entry list[GAN_GROUP_INGEST];
 	sqlite3_stmt *st GAN_AUTO(gan_db_rewind) =
 	    gan_bind(s->db, GAN_SQL_DEDUPE_AFTER, GAN_I(s->last_log));
 	int rc;
 
+	s->seen->digested = s->last_log;
 	while ((rc = gan_db_step(s->db, st)) > 0) {
-		if (digest_due(s)) {
-			rc = digest_write(s);
-			if (rc < 0 && rc != GAN_EFULL)
-				return rc;
-			s->seen->off = rc == GAN_EFULL;
-			digest_begin(s);
-		}
-		load_row(s, st);
+		s->seen->behind = s->seen->behind || digest_due(s);
+		s->last_log = sqlite3_column_int64(st, 0);
+		row_add(s, list, read_row(st, list), s->last_log, sqlite3_column_int64(st, 1));
 	}
 	return rc;
 }
@@ -237,14 +242,47 @@ gan_seen_load(struct gan_store *s)
 	s->seen = calloc(1, sizeof(*s->seen));
 	if (s->seen == NULL)
 		return gan_err_set(&s->db->why, GAN_ENOMEM, "duplicate window");
-	rc = gan_db_run_vals(s->db, GAN_SQL_BEGIN, NULL, 0);
-	if (rc == GAN_OK)
-		rc = load_digests(s);
-	if (rc == GAN_OK)
-		rc = load_rest(s);
-	if (rc == GAN_OK)
-		rc = gan_db_run_vals(s->db, GAN_SQL_COMMIT, NULL, 0);
-	if (rc < 0)
-		gan_db_rollback(s->db);
+	rc = load_digests(s);
+	return rc < 0 ? rc : load_rest(s);
+}
+
+/* ---- digests that are late ----------------------------------------------------------- */
+
+bool
+gan_seen_is_behind(const struct gan_store *s)
+{
+	return s->seen->behind;
+}
+
+/* Gather from the log what comes behind the last digest: 1 when that is enough for one. */
+static int
+gather(struct gan_store *s)
+{
+	struct gan_dedupe_entry list[GAN_GROUP_INGEST];
+	sqlite3_stmt *st GAN_AUTO(gan_db_rewind) =
+	    gan_bind(s->db, GAN_SQL_DEDUPE_AFTER, GAN_I(s->seen->digested));
+	int rc;
+
+	digest_begin(s);
+	while ((rc = gan_db_step(s->db, st)) > 0 && !digest_due(s))
+		digest_add(s->seen, list, read_row(st, list), sqlite3_column_int64(st, 0),
+		    sqlite3_column_int64(st, 1));
 	return rc;
+}
+
+int
+gan_seen_digest(struct gan_store *s)
+{
+	int rc = s->seen->behind ? gather(s) : 0;
+
+	if (rc == 0)
+		s->seen->behind = false;
+	if (rc <= 0)
+		return rc;
+	/* A statement by itself is a transaction. */
+	rc = digest_write(s);
+	if (rc < 0)
+		return rc;
+	digest_done(s);
+	return 1;
 }

@@ -185,32 +185,3 @@ gan_lease_lost(struct gan_store *s, int64_t delivery, const char *reason, int64_
 		rc = attempt_put(s, delivery, &a);
 	return rc < 0 ? rc : settle_it(s, &st, &d);
 }
-
-/* At open: leases are void. In one transaction, as many as were in flight. */
-int
-gan_recover(struct gan_store *s, int64_t now_ms)
-{
-	int64_t head = 0;
-	sqlite3_stmt *st;
-	int rc = gan_db_run_vals(s->db, GAN_SQL_BEGIN, NULL, 0);
-
-	gan_txn_begin(s);
-	while (rc == GAN_OK) {
-		st = s->db->st[GAN_SQL_LANE_ANY_LEASED];
-		rc = gan_db_step(s->db, st);
-		head = rc > 0 ? sqlite3_column_int64(st, 1) : 0;
-		gan_db_rewind(&st);
-		if (rc <= 0)
-			break;
-		rc = gan_lease_lost(s, head, "the gateway stopped while sending", now_ms);
-	}
-	if (rc == GAN_OK)
-		rc = gan_counters_flush(s);
-	if (rc == GAN_OK)
-		rc = gan_db_run_vals(s->db, GAN_SQL_COMMIT, NULL, 0);
-	if (rc == GAN_OK)
-		gan_txn_apply(s);
-	else
-		gan_db_rollback(s->db);
-	return rc;
-}

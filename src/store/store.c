@@ -284,8 +284,12 @@ load(struct gan_store *s, struct gan_err *err)
 		rc = gan_seen_load(s);
 	if (rc == GAN_OK)
 		rc = gan_space_tune(s);
-	if (rc == GAN_OK)
-		rc = gan_recover(s, gan_wall_ms());
+	if (rc == GAN_OK) {
+		s->leases_stand = true;
+		rc = gan_recover(s);
+		if (rc == GAN_EFULL) /* the store thread tries again */
+			rc = GAN_OK;
+	}
 	if (rc < 0)
 		return gan_err_set(err, rc == GAN_EIO ? GAN_ESTORE : rc, "%s: %s",
 		    s->db->path == NULL ? "memory" : s->db->path, s->db->why.msg);

@@ -167,6 +167,8 @@ struct gan_store {
 	int64_t last_received; /* the newest event that has to be mapped */
 	int64_t quarantine_bytes;
 	int64_t space_checked_ms, due_looked_ms, min_free;
+	bool leases_stand; /* of the process before: see gan_recover() */
+	int64_t recover_ms;
 	bool low_space;          /* refuse ingest without trying */
 	struct gan_spool *spool; /* NULL: none, or none yet */
 	struct {
@@ -237,7 +239,6 @@ GAN_MUST_CHECK int gan_ingest_spooled(struct gan_store *s, const struct gan_inge
 
 int gan_lease_lost(
     struct gan_store *s, int64_t delivery, const char *reason, int64_t now_ms); /* settle.c */
-int gan_recover(struct gan_store *s, int64_t now_ms);                           /* settle.c */
 int gan_retain_slice(struct gan_store *s, int64_t now_ms, int64_t end_us);      /* retention.c */
 
 /*
@@ -246,13 +247,34 @@ int gan_retain_slice(struct gan_store *s, int64_t now_ms, int64_t end_us);      
  */
 struct gan_event *gan_event_new(const struct gan_event *like); /* feed.c */
 
+/* ---- what a start has to write: recover.c ------------------------------------- */
+
+/*
+ * The process before left deliveries `sending`: they become `unknown`; and
+ * digests that are due are made.  GAN_EFULL: nothing or a part was done.  The
+ * store opens all the same, since the spool takes webhooks, and the store
+ * thread calls it again each second.  Until the leases are void nothing is
+ * claimed: neither one of those deliveries nor any other is sent.
+ */
+GAN_MUST_CHECK int gan_recover(struct gan_store *s);
+bool gan_recover_due(const struct gan_store *s);
+
 /* ---- which events were seen: seen.c ------------------------------------------ */
 
 /* As gan_window_find(); what this group stored is not in it yet. */
 int64_t gan_seen_find(struct gan_store *s, const unsigned char hash[16], int64_t now_ms);
 GAN_MUST_CHECK int gan_seen_write(struct gan_store *s); /* into the transaction */
 void gan_seen_apply(struct gan_store *s);               /* after its COMMIT */
-GAN_MUST_CHECK int gan_seen_load(struct gan_store *s);
+GAN_MUST_CHECK int gan_seen_load(struct gan_store *s);  /* writes nothing */
+
+/*
+ * The log has grown past a digest that was never made: by an upgrade, or since
+ * there was no room.  Only the next start takes longer by it.
+ */
+bool gan_seen_is_behind(const struct gan_store *s);
+
+/* Outside of any transaction: make the oldest one that is missing. 1: there are more. */
+GAN_MUST_CHECK int gan_seen_digest(struct gan_store *s);
 
 /* ---- one delivery, loaded: dlv.c ------------------------------------------- */
 

@@ -9,6 +9,7 @@ import os
 import kit
 import load
 import pytest
+import rules
 from disk import Sender, SmallDisk
 
 MIB = 1 << 20
@@ -79,6 +80,38 @@ def test_full_disk_spools_then_refuses_then_heals(on_small_disk, sim):
     log = gan.log()
     assert log.count("webhooks go to the emergency spool") == 1
     assert log.count("the emergency spool is empty again") == 1
+    assert gan.ctl("store check") == []
+
+
+def test_a_start_on_a_full_disk_waits_with_what_it_has_to_write(on_small_disk, sim):
+    """A delivery was under way: that it is unknown now can only be written when there is room."""
+    gan, disk = on_small_disk(24 * MIB)
+    sender = Sender(gan, pad=4000)
+    assert sender.send() == "stored"
+    gan.drain()
+    sim.fault("movilitas", "hang-after")
+    assert gan.erp_post("waste", {"key": "a", "gtin": rules.GTIN, "serials": ["A"]}).status == 202
+    kit.wait_until(lambda: sim.journal("movilitas", path="serials/decommission"), 10, "it arrived")
+    gan.kill()
+    disk.fill()
+    gan.start()
+    assert gan.status()["store"]["full"] and gan.deliveries(key="po/a")[0]["state"] == "sending"
+    sender.send_until("spooled")
+    erp_waits(gan)
+    # A second start is no worse, and a stop does not hurt.
+    assert gan.stop() == 0
+    gan.start()
+    assert sender.send() == "spooled"
+    assert gan.deliveries(key="po/a")[0]["state"] == "sending"
+    disk.empty()
+    gan.wait_key("po/a", "unknown")
+    kit.wait_until(lambda: spool(gan)["records"] == 0, 10, "the spool is imported")
+    gan.ctl("resolve", gan.deliveries(key="po/a")[0]["id"], "--as", "sent")
+    gan.wait_key("po/a", "delivered")
+    gan.drain()
+    sent = [n for n, *_ in rules.lines(sim, acted=True)]
+    assert sent == sorted(sender.told["stored"] + sender.told["spooled"]), "each once, in order"
+    assert len(sim.journal("movilitas", path="serials/decommission")) == 1, "sent again by itself"
     assert gan.ctl("store check") == []
 
 

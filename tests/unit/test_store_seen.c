@@ -173,6 +173,36 @@ START_TEST(a_log_without_digests_gets_them)
 }
 END_TEST
 
+/* There is no room for those that a start should make: it is no reason not to start. */
+START_TEST(digests_wait_for_room)
+{
+	post(FIRST, 30000);
+	shut();
+	sql("DELETE FROM dedupe_digest; VACUUM");
+	opt.max_bytes = 1; /* no page more than there are */
+	reopen();
+	post(FIRST, 3000);
+	ck_assert_int_eq(duplicates, 2999);
+	shut();
+	ck_assert_int_eq(sql("SELECT count(*) FROM dedupe_digest"), 0);
+	reopen();
+	opt.max_bytes = 0;
+	gan_store_tune(st, &opt);
+	post(30000, 40000);
+	ck_assert_int_eq(stored, 10000);
+	shut();
+	/* Four of 8192 hashes, one of them made by the way as always: all of the log but its end.
+	 */
+	ck_assert_int_eq(sql("SELECT count(*) FROM dedupe_digest"), 4);
+	forge_first_row();
+	reopen();
+	post(777777, 777778);
+	ck_assert_int_eq(stored, 1);
+	post(2000, 40000);
+	ck_assert_int_eq(duplicates, 38000);
+}
+END_TEST
+
 START_TEST(both_leave_when_the_window_has_moved_on)
 {
 	int64_t left;
@@ -210,6 +240,7 @@ main(void)
 	tcase_add_test(tc, digests_stand_for_the_log_at_a_start);
 	tcase_add_test(tc, a_hash_that_looks_alike_is_another);
 	tcase_add_test(tc, a_log_without_digests_gets_them);
+	tcase_add_test(tc, digests_wait_for_room);
 	tcase_add_test(tc, both_leave_when_the_window_has_moved_on);
 	suite_add_tcase(s, tc);
 	return run_suite(s);

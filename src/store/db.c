@@ -180,6 +180,7 @@ on_wal(void *arg, sqlite3 *h, const char *name, int frames)
 	(void)h;
 	(void)name;
 	db->wal_frames = frames;
+	db->wal_uncut = true;
 	/*
 	 * The first COMMIT made the log, and its name in the folder must survive as well.  SQLite
 	 * syncs the folder, but does not look whether that worked.
@@ -199,6 +200,8 @@ gan_db_checkpoint(struct gan_db *db, bool truncate)
 	db->wal_frames = 0;
 	if (rc != SQLITE_OK)
 		(void)gan_db_fail(db, "checkpoint");
+	else if (truncate)
+		db->wal_uncut = false;
 }
 
 /* The first text that a pragma answers, compared with what it must be. */

@@ -469,7 +469,7 @@ do_checkpoint(struct gan_store *s, bool idle)
 		return;
 	if (s->db->wal_frames >= CHECKPOINT_FRAMES)
 		gan_db_checkpoint(s->db, false);
-	else if (idle && s->db->wal_frames > 0)
+	else if (idle && s->db->wal_uncut)
 		gan_db_checkpoint(s->db, true);
 	if (s->db->broken)
 		fail_all(s);

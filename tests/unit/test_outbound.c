@@ -43,7 +43,7 @@ never_answers(void *arg, const struct peer_req *req)
 /* The dead one of a claim asks for more at once: those claimed with it count already. */
 START_TEST(a_bad_body_among_others_keeps_to_the_concurrency)
 {
-	static char keys[12][4];
+	static char keys[12][16];
 	struct row *bad = add("mv", "ssccs.release", "bad", "{\"ssccs\":[\"337370000000000011\"]}");
 
 	for (int i = 0; i < 12; i++) {

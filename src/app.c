@@ -161,6 +161,12 @@ on_spool(void *arg, enum gan_spool_news what, int64_t records, const char *text)
 		    "or damaged since",
 		    records, text);
 		break;
+	case GAN_SPOOL_STUCK:
+		gan_log(GAN_LOG_ERR, NULL,
+		    "%" PRId64 " webhooks wait in the emergency spool, and the database does not "
+		    "take the oldest, tried again each second: %s",
+		    records, text);
+		break;
 	default:
 		gan_log(GAN_LOG_ERR, NULL,
 		    "the emergency spool cannot be used, webhooks depend on the database alone: "

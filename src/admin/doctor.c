@@ -174,7 +174,8 @@ look_at_spool(struct visit *v, const struct gan_store_counts *n)
 		    (long long)n->spool_lost);
 	if (n->spool_records > 0)
 		found(v, "spool", "problem",
-		    "make room on the disk; they are imported by themselves",
+		    n->spool_stuck ? "look for the reason in the log; mend it, or restart"
+				   : "make room on the disk; they are imported by themselves",
 		    "%lld webhooks wait in the emergency spool since %s (%s of %s used)",
 		    (long long)n->spool_records, gan_time_format(n->spool_since_ms, since),
 		    gan_size_format(n->spool_bytes, used, sizeof(used)),

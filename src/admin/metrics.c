@@ -145,6 +145,10 @@ put_store(const struct gan_store_counts *n, struct gan_buf *b)
 	    n->spool_size);
 	plain(b, "gantry_spool_broken", "gauge", "1 when the spool takes nothing more.",
 	    n->spool_broken);
+	plain(b, "gantry_spool_stuck", "gauge",
+	    "1 when its import fails, for another reason than a full disk.", n->spool_stuck);
+	plain(b, "gantry_spool_lost", "gauge", "Records of the spool that cannot be read.",
+	    n->spool_lost);
 	plain(b, "gantry_spool_taken_total", "counter", "Webhooks put into the spool since start.",
 	    n->spool_taken);
 	plain(b, "gantry_spool_imported_total", "counter",

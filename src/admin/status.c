@@ -196,6 +196,8 @@ put_store(struct gan_buf *b, const struct gan_store_counts *n)
 	    (long long)n->spool_records, (long long)n->spool_bytes, (long long)n->spool_size,
 	    (long long)n->spool_taken, (long long)n->spool_imported, (long long)n->spool_lost);
 	put_bool(b, "broken", n->spool_broken);
+	gan_buf_puts(b, ",");
+	put_bool(b, "stuck", n->spool_stuck);
 	gan_buf_puts(b, ",\"since\":");
 	gan_put_time(b, n->spool_since_ms);
 	gan_buf_puts(b, "}}");

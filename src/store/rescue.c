@@ -140,16 +140,18 @@ gan_rescue_check(struct gan_store *s)
 static const char *
 why_used(const struct gan_store *s)
 {
-	if (s->db->broken)
+	if (s->db->broken || !(s->now.full || s->low_space))
 		return s->db->why.msg;
 	return s->low_space ? "less than store.min_free is free on its disk" : "it is full";
 }
 
+/* Whatever keeps the database from taking it, save for what would keep it from ever doing so. */
 static bool
 wants_rescue(const struct gan_job *job)
 {
 	return job->spool != GAN_JOB_UNSPOOLED &&
-	       (job->rc == GAN_EFULL || job->rc == GAN_EIO || job->rc == GAN_ESTORE);
+	       (job->rc == GAN_EFULL || job->rc == GAN_EIO || job->rc == GAN_ESTORE ||
+		   job->rc == GAN_ENOMEM || job->rc == GAN_EBUSY);
 }
 
 static bool
@@ -177,8 +179,7 @@ gan_rescue_ran(struct gan_store *s)
 	bool before = s->now.spool_records > 0, broken = s->now.spool_broken;
 	int rc;
 
-	if (s->spool == NULL || !(s->now.full || s->db->broken || gan_rescue_waits(s)) ||
-	    !gather(s, &err))
+	if (s->spool == NULL || !gather(s, &err))
 		return;
 	rc = gan_spool_commit(s->spool, &err);
 	for (struct gan_job *job = s->ran.head; job != NULL; job = job->next) {
@@ -239,11 +240,11 @@ gan_rescue_import(struct gan_store *s)
 	struct gan_spool_cursor *cur = &s->rescue.cursor;
 	struct gan_spool_record rec;
 	struct gan_err err = { .code = GAN_OK };
-	size_t bytes = 0;
+	size_t bytes = 0, most = s->rescue.batch == 0 ? GAN_GROUP_INGEST : s->rescue.batch;
 	int rc = 1;
 
 	gan_spool_first(s->spool, cur);
-	while (cur->records < GAN_GROUP_INGEST && bytes < IMPORT_BYTES) {
+	while (cur->records < most && bytes < IMPORT_BYTES) {
 		rc = gan_spool_next(s->spool, cur, &rec, &err);
 		if (rc <= 0)
 			break;
@@ -267,13 +268,20 @@ void
 gan_rescue_imported(struct gan_store *s)
 {
 	int64_t lost = s->now.spool_lost;
+	bool broken = s->now.spool_broken;
 
 	gan_spool_imported(s->spool, &s->rescue.cursor);
+	s->rescue.batch *= 2;
+	if (s->rescue.batch >= GAN_GROUP_INGEST)
+		s->rescue.batch = 0;
+	s->now.spool_stuck = false;
 	s->rescue.episode += s->rescue.cursor.records;
 	s->now.spool_imported += s->rescue.cursor.records;
 	refresh(s);
 	if (s->now.spool_lost > lost)
 		news(s, GAN_SPOOL_LOST, s->now.spool_lost - lost, s->rescue.path);
+	if (!broken && s->now.spool_broken)
+		news(s, GAN_SPOOL_FAILED, 0, "it was emptied, and its file could not be written");
 	if (s->now.spool_records > 0)
 		return;
 	news(s, GAN_SPOOL_EMPTIED, s->rescue.episode, s->rescue.path);
@@ -284,11 +292,22 @@ gan_rescue_imported(struct gan_store *s)
 void
 gan_rescue_failed(struct gan_store *s, int rc)
 {
+	size_t tried = s->rescue.batch == 0 ? GAN_GROUP_INGEST : s->rescue.batch;
+
+	if ((int64_t)tried > s->now.spool_records)
+		tried = (size_t)s->now.spool_records;
+	s->rescue.retry_ms = gan_mono_ms() + RETRY_MS;
 	if (s->rescue.unreadable) {
 		refresh(s);
 		news(s, GAN_SPOOL_FAILED, s->now.spool_records, s->db->why.msg);
+	} else if (tried > 1) {
+		/* A part of it may find room: try that at once. */
+		s->rescue.batch = tried / 2;
+		s->rescue.retry_ms = 0;
 	} else if (rc == GAN_EFULL) {
 		s->now.full = true;
+	} else if (!s->db->broken && !s->now.spool_stuck) {
+		s->now.spool_stuck = true;
+		news(s, GAN_SPOOL_STUCK, s->now.spool_records, s->db->why.msg);
 	}
-	s->rescue.retry_ms = gan_mono_ms() + RETRY_MS;
 }

@@ -41,6 +41,7 @@ enum gan_spool_news {
 	GAN_SPOOL_EMPTIED, /* so many are in the database now; text: the file */
 	GAN_SPOOL_LOST,    /* so many were damaged, or torn before they were acknowledged */
 	GAN_SPOOL_FAILED,  /* it takes nothing (more); text: why */
+	GAN_SPOOL_STUCK,   /* so many wait, and the database could take them but for: text */
 	GAN_SPOOL_NNEWS,
 };
 
@@ -440,6 +441,7 @@ struct gan_store_counts {
 	int64_t spool_records, spool_bytes, spool_size, spool_taken, spool_imported, spool_lost;
 	int64_t spool_since_ms; /* when it began to be used; 0: it is empty */
 	bool spool_broken;      /* it takes nothing more until a restart */
+	bool spool_stuck;       /* its import fails, for another reason than a full disk */
 	/* Connectors that deliveries wait for, looked up now and then, by name. */
 	size_t ndue;
 	char due[GAN_DUE_CONNECTORS_MAX][64];

@@ -179,6 +179,7 @@ struct gan_store {
 		char *path;
 		int64_t size, make_ms, retry_ms;
 		int64_t episode; /* records imported since it was empty */
+		size_t batch;    /* records of the next import; halved when one fails; 0: all */
 		struct gan_spool_cursor cursor;
 		bool unreadable;
 	} rescue;

@@ -2,6 +2,7 @@
 /* test_rescue.c - webhooks that the database cannot take: spooled, imported in order, once. */
 #include <fcntl.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -383,6 +384,76 @@ START_TEST(nothing_overtakes_a_long_import)
 }
 END_TEST
 
+/* The whole does not fit, a part of it does: it is not held back until there is room for all. */
+START_TEST(what_fits_is_imported)
+{
+	enum { BIG = 20000, MANY = 40, ROOM = 25 * BIG };
+	char *big = calloc(1, BIG + 1);
+	struct stat file;
+	struct got g;
+
+	memset(big, 'x', BIG);
+	shut();
+	opt.spool_bytes = 1 << 20;
+	reopen();
+	let_in(false);
+	for (int i = 0; i < MANY; i++)
+		expect_spooled(big, NULL);
+	shut();
+	reopen(); /* the file has its full size then */
+	ck_assert_int_eq(stat(opt.path, &file), 0);
+	opt.max_bytes = file.st_size + ROOM;
+	let_in(true);
+	while (counts().spool_imported == 0)
+		uv_run(&loop, UV_RUN_ONCE);
+	g = send_event("new", NULL, true);
+	ck_assert_int_eq(g.rc, GAN_OK);
+	ck_assert_int_eq(g.verdict, GAN_INGEST_SPOOLED);
+	ck_assert_int_gt(counts().spool_records, 1);
+	ck_assert(!counts().spool_stuck);
+	opt.max_bytes = 0;
+	gan_store_tune(st, &opt);
+	wait_empty();
+	ck_assert_int_eq(counts().events[GAN_EVENT_RECEIVED], MANY + 1);
+	free(big);
+}
+END_TEST
+
+static void
+alter(const char *sql)
+{
+	sqlite3 *db;
+	char *why = NULL;
+
+	shut();
+	ck_assert_int_eq(sqlite3_open_v2(opt.path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+	ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, &why) == SQLITE_OK, "%s", why);
+	ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
+	reopen();
+}
+
+/* Something else than space keeps them out: it is told, once, and they wait. */
+START_TEST(an_import_that_fails_is_told)
+{
+	let_in(false);
+	expect_spooled("a", NULL);
+	expect_spooled("b", NULL);
+	alter("CREATE TRIGGER no BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'no'); END");
+	let_in(true);
+	while (!counts().spool_stuck)
+		uv_run(&loop, UV_RUN_ONCE);
+	expect_spooled("c", NULL);
+	ck_assert_int_eq(told[GAN_SPOOL_STUCK], 1);
+	ck_assert_int_eq(told_records[GAN_SPOOL_STUCK], 2);
+	ck_assert_int_eq(counts().spool_records, 3);
+	alter("DROP TRIGGER no");
+	wait_empty();
+	ck_assert_str_eq(stored(), "a b c");
+	ck_assert(!counts().spool_stuck);
+	ck_assert_int_eq(told[GAN_SPOOL_STUCK], 1);
+}
+END_TEST
+
 /* ---- an I/O error --------------------------------------------------------------------- */
 
 /* Writes beyond 200 kB fail: those of the write-ahead log do, the spool's are before it. */
@@ -495,6 +566,8 @@ main(void)
 	tcase_add_test(tc, nothing_is_imported_twice);
 	tcase_add_test(tc, an_event_that_is_there_is_not_stored_again);
 	tcase_add_test(tc, nothing_overtakes_a_long_import);
+	tcase_add_test(tc, what_fits_is_imported);
+	tcase_add_test(tc, an_import_that_fails_is_told);
 	tcase_add_test(tc, an_io_error_spools_what_it_hit);
 	tcase_add_test(tc, a_damaged_spool_ends_the_start);
 	tcase_add_test(tc, it_is_made_when_there_is_room);

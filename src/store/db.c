@@ -51,19 +51,40 @@ gan_db_code(int sqlite_rc)
 	}
 }
 
+/* What the operating system said last of the file or its log: SQLite's own word for it comes late. */
+static int
+last_errno(struct gan_db *db)
+{
+	static const int files[] = { SQLITE_FCNTL_FILE_POINTER, SQLITE_FCNTL_JOURNAL_POINTER };
+	int no = sqlite3_system_errno(db->h);
+
+	for (size_t i = 0; no == 0 && i < GAN_COUNT(files); i++) {
+		sqlite3_file *f = NULL;
+
+		(void)sqlite3_file_control(db->h, "main", files[i], &f);
+		if (f != NULL && f->pMethods != NULL)
+			(void)f->pMethods->xFileControl(f, SQLITE_FCNTL_LAST_ERRNO, &no);
+	}
+	return no;
+}
+
 int
 gan_db_fail(struct gan_db *db, const char *what)
 {
 	int ext = sqlite3_extended_errcode(db->h), code = gan_db_code(ext);
+	int no = last_errno(db);
 	char head[64];
 
 	if (code == GAN_OK)
 		code = GAN_EIO;
+	/* SQLite knows a full disk, and takes a used-up quota for a broken one. */
+	if (code == GAN_EIO && no == EDQUOT)
+		code = GAN_EFULL;
 	if (code == GAN_ESTORE || code == GAN_EIO)
 		db->broken = true;
 	(void)snprintf(head, sizeof(head), "%.60s", what);
 	return gan_err_set(&db->why, code, "%s: %s (SQLite code %d, errno %d)", head,
-	    sqlite3_errmsg(db->h), ext, sqlite3_system_errno(db->h));
+	    sqlite3_errmsg(db->h), ext, no);
 }
 
 static int

@@ -6,6 +6,7 @@ Needs root for a small tmpfs.
 
 import os
 
+import inject
 import kit
 import load
 import pytest
@@ -132,6 +133,21 @@ def test_without_a_spool_a_full_disk_is_a_503(on_small_disk, sim):
     assert sender.send() == "stored"
     sender.balance(sim)
     assert not sender.told["spooled"]
+
+
+def test_a_quota_that_is_used_up_is_a_full_disk(make_gateway, sim):
+    """Red while SQLite's word for it, an I/O error, was believed: the process ended."""
+    gan = make_gateway(load.RULES, config={**load.CONFIG, "store": {"min_free": 0, "spool": 0}})
+    sender = Sender(gan)
+    assert sender.send() == "stored"
+    gan.drain()
+    used_up = inject.fail("EDQUOT", calls="pwrite64")
+    with sender.account.excused(), inject.attached(gan.proc.pid, used_up):
+        assert sender.send() == 503
+        assert gan.status()["store"]["full"]
+    kit.wait_until(lambda: not gan.status()["store"]["full"], 10, "it is not full any more")
+    assert sender.send() == "stored"
+    sender.balance(sim)
 
 
 def test_min_free_refuses_early_and_leaves_room_for_deliveries(on_small_disk, sim):

@@ -51,7 +51,7 @@ const struct gan_schema_row gan_schema_rows[] = {
 	{ "listen.public.max_connections", GAN_T_INT, .dflt = "512", .min = 1, .max = 4096,
 	    CONF(public.max_connections),
 	    .help = "Connections at the same time. While all are taken and others wait, one that stays "
-		    "silent is closed after 0.15 s instead of 5, and a slow one after 0.5 s (more for a "
+		    "silent is closed after 0.3 s instead of 5, and a slow one after 0.5 s (more for a "
 		    "body or an answer that moves at 4 KB/s)." },
 	{ "listen.public.keep_alive", GAN_T_BOOL, .dflt = "false", CONF(public.keep_alive),
 	    .help = "Whether a connection may carry more than one request. "

@@ -20,7 +20,7 @@ enum {
 	LOG_PERIOD_MS = 10000,
 
 	/* What a client has when no slot is left and others wait for one. */
-	SILENT_MS = 150, /* a new one, to say what it wants */
+	SILENT_MS = 300, /* a new one, to say what it wants; TCP sends again after 200 */
 	SLOW_MS = 500,   /* a kept one to ask again; every one to send a body, to read an answer */
 	SLOW_RATE = 4,   /* and 1 ms more for so many bytes */
 };

@@ -51,7 +51,7 @@ gan_db_code(int sqlite_rc)
 	}
 }
 
-/* What the operating system said last of the file or its log: SQLite's own word for it comes late. */
+/* What the system said last of the file or its log: SQLite's own copy may be gone by now. */
 static int
 last_errno(struct gan_db *db)
 {

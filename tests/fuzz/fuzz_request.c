@@ -149,7 +149,7 @@ read_chunks(struct reader *r)
 
 /*
  * Libmicrohttpd has written NULs over CR LF when we see a head.  It does so over
- * NUL LF as well, and over a line that is nothing but ":" LF, which it takes for
+ * NUL LF as well, and over a line that is nothing but ":", which it takes for
  * the empty one: nobody can tell these apart any more, so nothing is said of them.
  */
 static bool
@@ -157,7 +157,8 @@ is_blurred(const struct reader *r)
 {
 	size_t n = (size_t)(r->end - r->p);
 
-	return memchr(r->p, '\0', n) != NULL || memmem(r->p, n, ":\n", 2) != NULL;
+	return memchr(r->p, '\0', n) != NULL || memmem(r->p, n, ":\n", 2) != NULL ||
+	       memmem(r->p, n, "\n:\r\n", 4) != NULL;
 }
 
 /* The next whole request. */

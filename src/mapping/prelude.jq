@@ -141,3 +141,73 @@ def sscc:
   then .[-18:] | _gs1("SSCC")
   else reject("not an SSCC: \(tojson)") end;
 
+def _set82($what):
+  if type == "string" and test("\\A[!\"%-?A-Z_a-z]{1,20}\\z") then .
+  else reject("not a \($what): \(tojson), which is 1 to 20 of A-Z a-z 0-9 !\"%&'()*+,-./:;<=>?_") end;
+
+# AI 21 and AI 10: case and leading zeros count, nothing is trimmed.
+def serial: _set82("serial");
+def lot: _set82("lot");
+
+def _two: tostring | ("0" + .)[-2:];
+def _day: "\(.[0])-\(.[1] + 1 | _two)-\(.[2] | _two)";
+def _is_day: type == "string" and test("\\A[0-9]{4}-[0-9]{2}-[0-9]{2}\\z");
+
+# The day at the plant of a time, as utc reads it, or of a day -> "2024-05-31"
+def plant_date:
+  if _is_day then . as $d | "\(.)T00:00:00" | _wall($d) as $checked | $d
+  else utc | _wall(.) | localtime | _day end;
+
+# The same as GS1 writes it: "240531"
+def yymmdd: plant_date | .[2:4] + .[5:7] + .[8:10];
+
+# "240531" -> "2024-05-31"; day 00 is the last of the month.  $today decides the century.
+def gs1_date($today):
+  ($today | plant_date | .[0:4] | tonumber) as $year
+  | if type == "string" and test("\\A[0-9]{6}\\z") then . else reject("not a YYMMDD date: \(tojson)") end
+  | . as $d | (.[0:2] | tonumber) as $yy | ($year % 100) as $now
+  | ($year - $now + $yy
+     + (if $yy - $now >= 51 then -100 elif $yy - $now <= -50 then 100 else 0 end)) as $y
+  | if .[4:6] == "00" then
+      "\($y)-\(.[2:4])-01T00:00:00" | (_wall($d) + 31 * 86400 | gmtime | "\(_day[0:7])-01T00:00:00")
+      | _wall($d) - 86400 | gmtime | _day
+    else "\($y)-\(.[2:4])-\(.[4:6])" | plant_date end;
+
+def _gs1_fields($today):
+  if .rest == "" then .out
+  else .rest as $rest
+  | { "00": ["sscc", 18], "01": ["gtin", 14], "10": ["lot", 0], "11": ["production_date", 6],
+      "17": ["expiry_date", 6], "21": ["serial", 0] }[$rest[0:2]] as $field
+  | if $field == null then reject("element string: \($rest | tojson) begins with no AI of 00 01 10 11 17 21")
+    elif .out | has($field[0]) then reject("element string: AI \($rest[0:2]) occurs twice")
+    else . end
+  | ($rest[2:] | if $field[1] > 0 then .[0:$field[1]] else split("\u001d")[0] // "" end) as $value
+  | if $field[1] > ($value | length)
+    then reject("element string: AI \($rest[0:2]) has less than \($field[1]) characters") else . end
+  | ($rest[2 + ($value | length):] | if .[0:1] == "\u001d" then .[1:] else . end) as $behind
+  | { rest: $behind,
+      out: (.out + { ($field[0]):
+        ($value | if $field[0] == "sscc" then sscc elif $field[0] == "gtin" then gtin14
+                  elif $field[0] == "lot" then lot elif $field[0] == "serial" then serial
+                  else gs1_date($today) end) }) }
+  | _gs1_fields($today) end;
+
+# What a scanner read, an element string -> {sscc, gtin, lot, production_date, expiry_date, serial}
+def gs1($today):
+  if type == "string" and . != "" then {rest: sub("\\A\\](d2|C1|Q3)"; ""), out: {}}
+  else reject("not an element string: \(tojson)") end
+  | .rest |= sub("\\A\u001d"; "")
+  | _gs1_fields($today);
+
+# And back: fixed lengths first, a separator (GS, U+001D) between lot and serial.
+def gs1_text:
+  . as $o
+  | if type != "object" or . == {} then reject("not {sscc, gtin, lot, ...}: \(tojson)") else . end
+  | (keys - ["sscc", "gtin", "lot", "production_date", "expiry_date", "serial"]) as $others
+  | if $others != [] then reject("element string: there is no AI for \($others[0])") else . end
+  | (if has("sscc") then "00\(.sscc | sscc)" else "" end)
+    + (if has("gtin") then "01\(.gtin | gtin14)" else "" end)
+    + (if has("production_date") then "11\(.production_date | yymmdd)" else "" end)
+    + (if has("expiry_date") then "17\(.expiry_date | yymmdd)" else "" end)
+    + ([(if has("lot") then "10\(.lot | lot)" else empty end),
+        (if has("serial") then "21\(.serial | serial)" else empty end)] | join("\u001d"));

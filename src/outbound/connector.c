@@ -7,7 +7,9 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "outbound/fields.h"
 #include "outbound/outbound.h"
+#include "outbound/params.h"
 #include "outbound/parts.h"
 #include "json/cj.h"
 
@@ -38,19 +40,31 @@ gan_kind_name(enum gan_connector_kind kind)
 }
 
 const struct gan_operation *
-gan_kind_operation(const struct gan_kind *kind, const char *name)
+gan_connector_operation(const struct gan_conf_connector *c, const char *name)
 {
+	const struct gan_kind *kind = gan_kind_of(c->kind);
+
 	for (size_t i = 0; kind != NULL && i < kind->noperations; i++)
 		if (strcmp(kind->operations[i].name, name) == 0)
 			return &kind->operations[i];
 	return NULL;
 }
 
+/* "suppliers" of "suppliers.create". */
+static bool
+same_family(const char *a, const char *b)
+{
+	size_t n = strcspn(a, ".");
+
+	return strncmp(a, b, n) == 0 && b[n] == '.';
+}
+
 static int
 no_operation(const struct gan_conf_connector *c, const struct gan_kind *kind, const char *name,
     struct gan_err *err)
 {
-	char all[256] = "";
+	bool many = kind->noperations > 8;
+	char all[320] = "";
 	const char *near = NULL;
 	size_t best = 4; /* further away is another word */
 
@@ -62,13 +76,15 @@ no_operation(const struct gan_conf_connector *c, const struct gan_kind *kind, co
 			best = d;
 			near = known;
 		}
-		snprintf(all + used, sizeof(all) - used, "%s%s", used > 0 ? ", " : "", known);
+		if (!many || same_family(name, known))
+			snprintf(
+			    all + used, sizeof(all) - used, "%s%s", used > 0 ? ", " : "", known);
 	}
 	if (near != NULL)
 		return gan_err_set(err, GAN_ENOENT,
 		    "connector %s has no operation %s, did you mean %s?", c->name, name, near);
-	return gan_err_set(
-	    err, GAN_ENOENT, "connector %s has no operation %s; it has: %s", c->name, name, all);
+	return gan_err_set(err, GAN_ENOENT, "connector %s has no operation %s; %s%s", c->name, name,
+	    all[0] != '\0' ? "it has: " : "gantry-rules(5) lists them under OPERATIONS", all);
 }
 
 int
@@ -82,7 +98,7 @@ gan_outbound_knows(const struct gan_conf_connector *c, const char *operation, bo
 		return gan_err_set(err, GAN_ECONFIG,
 		    "connector %s is of kind %s, which this version cannot send to yet", c->name,
 		    gan_kind_name(c->kind));
-	op = gan_kind_operation(kind, operation);
+	op = gan_connector_operation(c, operation);
 	if (op == NULL)
 		return no_operation(c, kind, operation, err);
 	if (on_unknown_set && on_unknown == GAN_ON_UNKNOWN_RESEND &&
@@ -93,164 +109,127 @@ gan_outbound_knows(const struct gan_conf_connector *c, const char *operation, bo
 	return GAN_OK;
 }
 
+/* Does the span hold what a rule may write for "no body": nothing, null or {}? */
 static int
-check_items(const struct gan_field *f, const cJSON *list, struct gan_err *err)
+check_no_body(const struct gan_operation *op, const struct gan_span *body, struct gan_err *err)
 {
-	const cJSON *item;
-	size_t n = 0;
-
-	cJSON_ArrayForEach(item, list)
-	{
-		bool fits =
-		    f->type == GAN_FIELD_STRINGS ? cJSON_IsString(item) : cJSON_IsObject(item);
-
-		if (!fits)
-			return gan_err_set(err, GAN_EINVAL, "%s[%zu] must be %s", f->name, n,
-			    f->type == GAN_FIELD_STRINGS ? "a text" : "an object");
-		n++;
-	}
-	if (n == 0)
-		return gan_err_set(err, GAN_EINVAL, "%s is empty", f->name);
-	if (f->max_items != 0 && n > f->max_items)
-		return gan_err_set(err, GAN_EINVAL,
-		    "%s has %zu items, at most %zu are sent in one request", f->name, n,
-		    f->max_items);
-	return GAN_OK;
-}
-
-static int
-check_text(const struct gan_field *f, const char *text, struct gan_err *err)
-{
-	size_t n = strlen(text);
-	char shown[64];
-
-	if (n == 0)
-		return gan_err_set(err, GAN_EINVAL, "%s is empty", f->name);
-	if (f->allowed == NULL)
+	if (gan_span_empty(body))
 		return GAN_OK;
-	for (const char *p = f->allowed; *p != '\0'; p = strchr(p, ' ') + 1)
-		if (strncmp(p, text, n) == 0 && p[n] == ' ')
-			return GAN_OK;
-	return gan_err_set(err, GAN_EINVAL, "%s is \"%s\", allowed: %s", f->name,
-	    gan_printable(text, n, shown, sizeof(shown)), f->allowed);
+	return gan_err_set(err, GAN_EINVAL, "%s takes no body: %s", op->name,
+	    strchr(op->path, '{') != NULL ? "what it is about stands in $path"
+					  : "what it is asked stands in $query");
 }
 
+/* Where nothing but a body is possible, say so in these words. */
 static int
-check_field(const struct gan_field *f, const cJSON *body, struct gan_err *err)
+check_only_body(const struct gan_operation *op, const struct gan_parts *parts, struct gan_err *err)
 {
-	const cJSON *v = gan_cj_get(body, f->name);
-
-	if (v == NULL)
-		return f->required ? gan_err_set(err, GAN_EINVAL, "%s is missing", f->name)
-				   : GAN_OK;
-	switch (f->type) {
-	case GAN_FIELD_STRING:
-		if (!cJSON_IsString(v))
-			return gan_err_set(err, GAN_EINVAL, "%s must be a text", f->name);
-		return check_text(f, v->valuestring, err);
-	case GAN_FIELD_BOOL:
-		if (!cJSON_IsBool(v))
-			return gan_err_set(
-			    err, GAN_EINVAL, "%s must be true or false, without quotes", f->name);
+	if (strchr(op->path, '{') != NULL || op->nquery > 0)
 		return GAN_OK;
-	case GAN_FIELD_STRINGS:
-	case GAN_FIELD_OBJECTS:
-		if (!cJSON_IsArray(v))
-			return gan_err_set(err, GAN_EINVAL, "%s must be a list", f->name);
-		return check_items(f, v, err);
-	}
-	return GAN_OK;
-}
-
-/* Readers disagree which of two equal keys counts: what we checked may not be what they read. */
-static int
-check_keys(const cJSON *object, struct gan_err *err)
-{
-	size_t n = 0;
-
-	gan_must(object != NULL);
-	for (const cJSON *a = object->child; a != NULL; a = a->next) {
-		if (++n > 256)
-			return gan_err_set(err, GAN_EINVAL, "the body has more than 256 members");
-		for (const cJSON *b = object->child; b != a; b = b->next)
-			if (strcmp(a->string, b->string) == 0)
-				return gan_err_set(
-				    err, GAN_EINVAL, "%.64s stands twice in the body", a->string);
-	}
-	return GAN_OK;
+	if (gan_span_empty(&parts->path) && gan_span_empty(&parts->query))
+		return GAN_OK;
+	return gan_err_set(err, GAN_EINVAL,
+	    "$path and $query have no meaning here: %s always goes to %s", op->name, op->path);
 }
 
 static int
-body_of(const struct gan_operation *op, const char *text, size_t len, struct gan_span *ret_body,
+check_body(const struct gan_operation *op, const struct gan_span *span, cJSON **ret_tree,
     struct gan_err *err)
 {
-	struct gan_parts parts;
-	int rc = gan_parts_split(text, len, &parts, err);
+	cJSON *tree;
+	int rc;
 
-	if (rc < 0)
-		return rc;
-	if (!gan_span_empty(&parts.path) || !gan_span_empty(&parts.query))
-		return gan_err_set(err, GAN_EINVAL,
-		    "$path and $query have no meaning here: %s always goes to %s", op->name,
-		    op->path);
-	if (parts.body.p == NULL)
+	if (op->body == GAN_BODY_NONE || op->body == GAN_BODY_EMPTY)
+		return check_no_body(op, span, err);
+	if (span->p == NULL && op->body == GAN_BODY_ANY && op->nfields == 0)
+		return GAN_OK;
+	if (span->p == NULL)
 		return gan_err_set(err, GAN_EINVAL, "$body is missing");
-	*ret_body = parts.body;
-	return GAN_OK;
-}
-
-int
-gan_connector_check(const struct gan_conf_connector *c, const struct gan_operation *op,
-    const char *body, size_t len, char warning[256], struct gan_err *err)
-{
-	const struct gan_kind *kind = gan_kind_of(c->kind);
-	cJSON *tree GAN_AUTO(gan_cj_free) = NULL;
-	struct gan_span span;
-	int rc = body_of(op, body, len, &span, err);
-
-	gan_must(kind != NULL); /* it has an operation */
-	warning[0] = '\0';
-	if (rc == GAN_OK)
-		rc = gan_cj_parse(span.p, span.len, &tree, err);
+	rc = gan_cj_parse(span->p, span->len, ret_tree, err);
 	if (rc < 0)
 		return gan_err_wrap(err, rc == GAN_EPARSE ? GAN_EINVAL : rc, "body");
-	/* cJSON ends a text there, so the rest would go out unchecked. */
-	if (memmem(span.p, span.len, "\\u0000", 6) != NULL)
-		return gan_err_set(err, GAN_EINVAL, "the body holds the character \\u0000");
+	tree = *ret_tree;
+	if (op->body == GAN_BODY_ANY && op->nfields == 0)
+		return GAN_OK;
 	if (!cJSON_IsObject(tree))
 		return gan_err_set(err, GAN_EINVAL, "the body must be a JSON object%s%s%s",
 		    op->nfields > 0 ? " with the member " : "",
 		    op->nfields > 0 ? op->fields[0].name : "",
 		    op->nfields > 1 ? " and others" : "");
-	rc = check_keys(tree, err);
-	for (size_t i = 0; rc == GAN_OK && i < op->nfields; i++)
-		rc = check_field(&op->fields[i], tree, err);
+	return gan_fields_check(op->fields, op->nfields, tree, err);
+}
+
+int
+gan_connector_check(const struct gan_conf_connector *c, const struct gan_operation *op,
+    const char *output, size_t len, char warning[256], struct gan_err *err)
+{
+	const struct gan_kind *kind = gan_kind_of(c->kind);
+	cJSON *tree GAN_AUTO(gan_cj_free) = NULL;
+	struct gan_parts parts;
+	int rc = gan_parts_split(output, len, &parts, err);
+
+	gan_must(kind != NULL); /* it has an operation */
+	warning[0] = '\0';
+	/* cJSON ends a text there, so the rest would go out unchecked. */
+	if (rc == GAN_OK && memmem(output, len, "\\u0000", 6) != NULL)
+		return gan_err_set(err, GAN_EINVAL, "the body holds the character \\u0000");
 	if (rc == GAN_OK)
+		rc = check_only_body(op, &parts, err);
+	if (rc == GAN_OK)
+		rc = gan_params_check(op, &parts, err);
+	if (rc == GAN_OK)
+		rc = check_body(op, &parts.body, &tree, err);
+	if (rc == GAN_OK && kind->check != NULL)
 		rc = kind->check(c, op, tree, warning, err);
 	return rc;
 }
 
+static void
+put_body(const struct gan_operation *op, const struct gan_span *body, struct gan_wire *req)
+{
+	if (op->body == GAN_BODY_NONE)
+		return;
+	if (op->body == GAN_BODY_EMPTY) {
+		req->body = "{}";
+		req->body_len = 2;
+		return;
+	}
+	req->body = body->p;
+	req->body_len = body->len;
+}
+
+bool
+gan_connector_no_token(const struct gan_conf_connector *c, const struct gan_operation *op)
+{
+	const struct gan_kind *kind = gan_kind_of(c->kind);
+
+	return kind != NULL && kind->no_token != NULL && kind->no_token(c, op);
+}
+
 int
 gan_connector_build(const struct gan_conf_connector *c, const struct gan_operation *op,
-    const char *body, size_t len, const char *token, struct gan_wire *req, struct gan_err *err)
+    const char *output, size_t len, const char *token, struct gan_wire *req, struct gan_err *err)
 {
-	struct gan_span span;
-	int rc = body_of(op, body, len, &span, err);
+	struct gan_buf path GAN_AUTO(gan_buf_fini) = { 0 };
+	struct gan_parts parts;
+	int rc = gan_parts_split(output, len, &parts, err);
 
+	if (rc == GAN_OK)
+		rc = gan_params_path(op, &parts.path, &path, err);
 	if (rc < 0)
 		return rc;
+	gan_must(gan_kind_of(c->kind) != NULL); /* it knew the operation */
 	req->method = op->method;
-	req->body = span.p;
-	req->body_len = span.len;
+	put_body(op, &parts.body, req);
 	req->connect_ms = c->deliver.connect_ms;
 	req->total_ms = c->deliver.total_ms;
 	req->repeatable = op->repeat == GAN_REPEAT_SAFE;
 	req->ca_file = c->ca_file;
-	rc = gan_wire_url(req, c->base_url, op->path, err);
-	if (rc < 0)
-		return rc;
-	gan_must(gan_kind_of(c->kind) != NULL); /* it knew the operation */
-	rc = gan_kind_of(c->kind)->dress(c, token, req, err);
+	rc = gan_wire_url(req, c->base_url, path.data, err);
+	if (rc == GAN_OK)
+		rc = gan_params_query(op, &parts.query, req, err);
+	if (rc == GAN_OK)
+		rc = gan_kind_of(c->kind)->dress(c, op, token, req, err);
 	return rc == GAN_OK ? gan_connector_hide(c, req, err) : rc;
 }
 

@@ -16,9 +16,15 @@
 #include "outbound/verdict.h"
 #include "json/cj.h"
 
+/* A value in a body, in the query or in the path; see fields.h and params.h. */
 enum gan_field_type {
 	GAN_FIELD_STRING,
 	GAN_FIELD_BOOL,
+	GAN_FIELD_NUMBER,
+	GAN_FIELD_NUMERIC, /* a number, or a text that is one */
+	GAN_FIELD_CODE,    /* a text or a number: who reads it takes both */
+	GAN_FIELD_DATE,    /* date, time and zone: without one the peer's own would count */
+	GAN_FIELD_OBJECT,
 	GAN_FIELD_STRINGS, /* array of texts, at least one */
 	GAN_FIELD_OBJECTS, /* array of objects, at least one */
 };
@@ -27,17 +33,47 @@ struct gan_field {
 	const char *name;
 	enum gan_field_type type;
 	bool required;
-	const char *allowed; /* texts: the permitted ones, each with a space behind it; or NULL */
-	size_t max_items;
+	bool blank;          /* null and "" mean that it is not set */
+	bool positive;       /* a number: more than zero */
+	const char *allowed; /* the permitted values, each with a space behind it; or NULL */
+	const char *instead; /* when it is missing, this member must be there */
+	const char *unique;  /* objects: the member that differs in all of them */
+	size_t max_items, max_chars;
+	const struct gan_field *fields; /* members of the object or of each object */
+	size_t nfields;
 };
+
+/* A part of the query. What the path needs stands in it as {name}. */
+struct gan_param {
+	const char *name;
+	enum gan_field_type type; /* GAN_FIELD_STRINGS: one or more, the name repeated for each */
+	bool required;
+	const char *without; /* names that it does not go with, each with a space behind it */
+};
+
+enum gan_body {
+	GAN_BODY_OBJECT, /* a JSON object with these fields */
+	GAN_BODY_NONE,
+	GAN_BODY_EMPTY, /* always {} */
+	GAN_BODY_ANY,   /* any JSON, or none */
+};
+
+struct gan_probe;
 
 struct gan_operation {
 	const char *name;
-	const char *method;
-	const char *path; /* behind base_url */
+	const char *method; /* GET, POST, PUT, PATCH or DELETE */
+	const char *path;   /* behind base_url: "/api/suppliers/{id}" */
 	enum gan_repeat repeat;
+	enum gan_body body;
+	bool basic_allowed;    /* may be asked with user and password instead of the token */
+	bool basic_only;       /* the token means nothing here */
+	bool answer_is_secret; /* it carries a token: not kept */
 	const struct gan_field *fields;
 	size_t nfields;
+	const struct gan_param *query;
+	size_t nquery;
+	const struct gan_probe *probe; /* how to look whether it was carried out, or NULL */
 };
 
 /* What was asked, for reading the answer. */
@@ -63,15 +99,21 @@ struct gan_kind {
 	const struct gan_operation *operations;
 	size_t noperations;
 
-	/* Beyond the field table. warning: "" or what `warn` settings let pass. */
+	/*
+	 * Beyond the field table; NULL: nothing.  body is NULL where there is none.
+	 * warning: "" or what `warn` settings let pass.
+	 */
 	int (*check)(const struct gan_conf_connector *c, const struct gan_operation *op,
 	    const cJSON *body, char warning[256], struct gan_err *err);
-	int (*dress)(const struct gan_conf_connector *c, const char *token, struct gan_wire *req,
-	    struct gan_err *err);
+	/* token is NULL when gan_connector_no_token(). */
+	int (*dress)(const struct gan_conf_connector *c, const struct gan_operation *op,
+	    const char *token, struct gan_wire *req, struct gan_err *err);
 	void (*judge)(const struct gan_operation *op, const struct gan_asked *asked,
 	    const struct gan_response *resp, struct gan_judged *ret);
 
 	enum gan_token_mode (*token_mode)(const struct gan_conf_connector *c);
+	/* Is this operation asked without the token? NULL: none is. */
+	bool (*no_token)(const struct gan_conf_connector *c, const struct gan_operation *op);
 	/* May own the body: *ret_body is overwritten and freed by the caller. */
 	int (*token_request)(const struct gan_conf_connector *c, struct gan_wire *req,
 	    char **ret_body, struct gan_err *err);
@@ -87,19 +129,28 @@ extern const struct gan_kind gan_kind_flex2b;
 const struct gan_kind *gan_kind_of(enum gan_connector_kind kind);
 const char *gan_kind_name(enum gan_connector_kind kind);
 
-const struct gan_operation *gan_kind_operation(const struct gan_kind *kind, const char *name);
+/* By its name, or NULL. Lives as long as the configuration that c is of. */
+const struct gan_operation *gan_connector_operation(
+    const struct gan_conf_connector *c, const char *name);
+
+bool gan_connector_no_token(const struct gan_conf_connector *c, const struct gan_operation *op);
 
 /*
- * Is this a body that the operation takes?  GAN_EINVAL names the field and the
+ * Is this an output of a rule (see parts.h) that the operation takes?
+ * GAN_EINVAL names the field ("$path.id", "products[2].quantity") and the
  * reason: the request is not worth sending.
  */
 GAN_MUST_CHECK int gan_connector_check(const struct gan_conf_connector *c,
-    const struct gan_operation *op, const char *body, size_t len, char warning[256],
+    const struct gan_operation *op, const char *output, size_t len, char warning[256],
     struct gan_err *err);
 
-/* The request, ready to start; body must live until then. */
+/*
+ * The request, ready to start; output must live until then.  Its body goes out
+ * byte by byte as the rule wrote it.  token is NULL when
+ * gan_connector_no_token().
+ */
 GAN_MUST_CHECK int gan_connector_build(const struct gan_conf_connector *c,
-    const struct gan_operation *op, const char *body, size_t len, const char *token,
+    const struct gan_operation *op, const char *output, size_t len, const char *token,
     struct gan_wire *req, struct gan_err *err);
 
 /* Have all its secrets replaced where an answer repeats them. */

@@ -21,13 +21,17 @@
 #define CONTENT_TYPE "application/json; charset=utf8"
 
 static const struct gan_field post_fields[] = {
-	{ "repLines", GAN_FIELD_OBJECTS, true, NULL, LINES_MAX },
+	{ .name = "repLines", .type = GAN_FIELD_OBJECTS, .required = true, .max_items = LINES_MAX },
 };
 
 /* The apiuuids stay the same on every resend: the receiver can recognise them. */
 static const struct gan_operation operations[] = {
-	{ "replicationpost", "POST", "/v1/replicationpost", GAN_REPEAT_KEYED, post_fields,
-	    GAN_COUNT(post_fields) },
+	{ .name = "replicationpost",
+	    .method = "POST",
+	    .path = "/v1/replicationpost",
+	    .repeat = GAN_REPEAT_KEYED,
+	    .fields = post_fields,
+	    .nfields = GAN_COUNT(post_fields) },
 };
 
 /* ---- before sending ------------------------------------------------------ */
@@ -120,11 +124,12 @@ check(const struct gan_conf_connector *c, const struct gan_operation *op, const 
 }
 
 static int
-dress(const struct gan_conf_connector *c, const char *token, struct gan_wire *req,
-    struct gan_err *err)
+dress(const struct gan_conf_connector *c, const struct gan_operation *op, const char *token,
+    struct gan_wire *req, struct gan_err *err)
 {
 	int rc = gan_wire_header(req, "Content-Type", CONTENT_TYPE, err);
 
+	(void)op;
 	if (rc == GAN_OK)
 		rc = gan_wire_secret(req, "Authorization", c->flex2b_raw ? "" : "Bearer ", token,
 		    strlen(token), err);

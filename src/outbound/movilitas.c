@@ -24,17 +24,23 @@
 #define TOKEN_MAX 8192
 
 static const struct gan_field decommission_fields[] = {
-	{ "product_code", GAN_FIELD_STRING, true, NULL, 0 },
-	{ "product_code_schema", GAN_FIELD_STRING, true, "GTIN ", 0 },
-	{ "reason", GAN_FIELD_STRING, true, "destroy sample free_sample check_out lock export ",
-	    0 },
-	{ "send_to_market", GAN_FIELD_BOOL, true, NULL, 0 },
-	{ "market_id", GAN_FIELD_STRING, false, NULL, 0 }, /* the vendor's list is out of date */
-	{ "serials", GAN_FIELD_STRINGS, true, NULL, ITEMS_MAX },
+	{ .name = "product_code", .type = GAN_FIELD_STRING, .required = true },
+	{ .name = "product_code_schema",
+	    .type = GAN_FIELD_STRING,
+	    .required = true,
+	    .allowed = "GTIN " },
+	{ .name = "reason",
+	    .type = GAN_FIELD_STRING,
+	    .required = true,
+	    .allowed = "destroy sample free_sample check_out lock export " },
+	{ .name = "send_to_market", .type = GAN_FIELD_BOOL, .required = true },
+	/* The vendor's list of them is out of date. */
+	{ .name = "market_id", .type = GAN_FIELD_STRING },
+	{ .name = "serials", .type = GAN_FIELD_STRINGS, .required = true, .max_items = ITEMS_MAX },
 };
 
 static const struct gan_field release_fields[] = {
-	{ "ssccs", GAN_FIELD_STRINGS, true, NULL, ITEMS_MAX },
+	{ .name = "ssccs", .type = GAN_FIELD_STRINGS, .required = true, .max_items = ITEMS_MAX },
 };
 
 /*
@@ -43,10 +49,18 @@ static const struct gan_field release_fields[] = {
  * so one repeat is possible where it is configured.
  */
 static const struct gan_operation operations[] = {
-	{ "serials.decommission", "POST", BASE "/serials/decommission", GAN_REPEAT_ONCE,
-	    decommission_fields, GAN_COUNT(decommission_fields) },
-	{ "ssccs.release", "POST", BASE "/ssccs/release", GAN_REPEAT_HOLD, release_fields,
-	    GAN_COUNT(release_fields) },
+	{ .name = "serials.decommission",
+	    .method = "POST",
+	    .path = BASE "/serials/decommission",
+	    .repeat = GAN_REPEAT_ONCE,
+	    .fields = decommission_fields,
+	    .nfields = GAN_COUNT(decommission_fields) },
+	{ .name = "ssccs.release",
+	    .method = "POST",
+	    .path = BASE "/ssccs/release",
+	    .repeat = GAN_REPEAT_HOLD,
+	    .fields = release_fields,
+	    .nfields = GAN_COUNT(release_fields) },
 };
 
 /* The list of codes that an operation is about. */
@@ -117,11 +131,12 @@ check(const struct gan_conf_connector *c, const struct gan_operation *op, const 
 }
 
 static int
-dress(const struct gan_conf_connector *c, const char *token, struct gan_wire *req,
-    struct gan_err *err)
+dress(const struct gan_conf_connector *c, const struct gan_operation *op, const char *token,
+    struct gan_wire *req, struct gan_err *err)
 {
 	int rc = gan_wire_header(req, "Content-Type", "application/json", err);
 
+	(void)op;
 	if (rc == GAN_OK)
 		rc = gan_wire_header(req, "Accept", "application/json", err);
 	if (rc == GAN_OK)

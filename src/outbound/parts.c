@@ -76,43 +76,85 @@ complain(struct gan_err *err, const char *key, size_t n, bool twice)
 	    gan_printable(key, n, shown, sizeof(shown)));
 }
 
+/* The value at i, without the white space behind it; *ret_next is where the next one begins. */
+static struct gan_span
+value_at(const char *s, size_t n, size_t i, size_t *ret_next)
+{
+	size_t end = skip_value(s, n, i), next = skip_space(s, n, end);
+
+	while (end > i && strchr(" \t\r\n", s[end - 1]) != NULL)
+		end--;
+	if (next < n && s[next] == ',')
+		next = skip_space(s, n, next + 1);
+	*ret_next = next;
+	return (struct gan_span){ s + i, end - i };
+}
+
+/* 1: there is one; 0: there is none; GAN_EINVAL: no JSON. */
+static int
+next_member(const char *s, size_t n, size_t *at, struct gan_span *key, struct gan_span *value)
+{
+	size_t i = *at == 0 ? skip_space(s, n, 0) : *at, end;
+
+	if (*at == 0)
+		i = i < n && s[i] == '{' ? skip_space(s, n, i + 1) : n;
+	if (i >= n || s[i] != '"')
+		return 0;
+	end = skip_string(s, n, i) - 1;
+	*key = (struct gan_span){ s + i + 1, end - i - 1 };
+	i = skip_space(s, n, end + 1);
+	if (i >= n || s[i] != ':')
+		return GAN_EINVAL;
+	*value = value_at(s, n, skip_space(s, n, i + 1), at);
+	return 1;
+}
+
+bool
+gan_parts_next(
+    const struct gan_span *object, size_t *at, struct gan_span *ret_key, struct gan_span *ret_value)
+{
+	return next_member(object->p, object->len, at, ret_key, ret_value) == 1;
+}
+
+bool
+gan_parts_item(const struct gan_span *array, size_t *at, struct gan_span *ret_value)
+{
+	const char *s = array->p;
+	size_t i = *at, n = array->len;
+
+	if (i == 0) {
+		i = skip_space(s, n, 0);
+		i = i < n && s[i] == '[' ? skip_space(s, n, i + 1) : n;
+	}
+	if (i >= n || s[i] == ']')
+		return false;
+	*ret_value = value_at(s, n, i, at);
+	return true;
+}
+
 int
 gan_parts_split(const char *text, size_t len, struct gan_parts *ret_parts, struct gan_err *err)
 {
 	struct gan_parts parts = { 0 };
-	struct gan_span other = { 0 };
+	struct gan_span other = { 0 }, key, value;
 	bool special = false;
-	size_t i = skip_space(text, len, 0);
+	size_t at = 0;
+	int rc;
 
-	if (i >= len || text[i] != '{') {
-		*ret_parts = (struct gan_parts){ .body = { text, len } };
-		return GAN_OK;
-	}
-	i = skip_space(text, len, i + 1);
-	while (i < len && text[i] == '"') {
-		size_t key = i + 1, key_end = skip_string(text, len, i) - 1, at, end;
-		struct gan_span *part;
+	while ((rc = next_member(text, len, &at, &key, &value)) == 1) {
+		struct gan_span *part = part_of(&parts, key.p, key.len);
 
-		i = skip_space(text, len, key_end + 1);
-		if (i >= len || text[i] != ':')
-			return gan_err_set(err, GAN_EINVAL, "the output is no JSON");
-		at = skip_space(text, len, i + 1);
-		end = skip_value(text, len, at);
-		part = part_of(&parts, text + key, key_end - key);
 		if (part == NULL) {
-			other = (struct gan_span){ text + key, key_end - key };
-		} else if (part->p != NULL) {
-			return complain(err, text + key, key_end - key, true);
-		} else {
-			special = true;
-			while (end > at && strchr(" \t\r\n", text[end - 1]) != NULL)
-				end--;
-			*part = (struct gan_span){ text + at, end - at };
+			other = key;
+			continue;
 		}
-		i = skip_space(text, len, end);
-		if (i < len && text[i] == ',')
-			i = skip_space(text, len, i + 1);
+		if (part->p != NULL)
+			return complain(err, key.p, key.len, true);
+		special = true;
+		*part = value;
 	}
+	if (rc < 0)
+		return gan_err_set(err, rc, "the output is no JSON");
 	if (special && other.p != NULL)
 		return complain(err, other.p, other.len, false);
 	if (!special)

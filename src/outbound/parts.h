@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -27,3 +28,13 @@ GAN_MUST_CHECK int gan_parts_split(
 
 /* Is the span absent, null or an object without members? */
 int gan_span_empty(const struct gan_span *s);
+
+/*
+ * The members of a JSON object one after the other, as they are written.
+ * Start with *at = 0; false: that was the last.  key without its quotes, with
+ * its escapes.
+ */
+bool gan_parts_next(const struct gan_span *object, size_t *at, struct gan_span *ret_key,
+    struct gan_span *ret_value);
+/* The same for the items of an array. */
+bool gan_parts_item(const struct gan_span *array, size_t *at, struct gan_span *ret_value);

@@ -147,7 +147,9 @@ when_refused(struct gan_send *s, enum gan_verdict_kind kind)
 	say(s, GAN_LOG_INFO, "delivery goes back uncounted:");
 	if (s->conf != c->conf) /* a newer configuration may already have cured it */
 		return;
-	if (kind == GAN_VERDICT_TOKEN && !gan_token_is_static(c->token)) {
+	/* Where no token was sent, a fresh one cures nothing. */
+	if (kind == GAN_VERDICT_TOKEN && !gan_token_is_static(c->token) &&
+	    !gan_connector_no_token(s->c, s->op)) {
 		gan_token_drop(c->token, s->serial);
 		if (s->serial != c->refused_serial) {
 			c->refused_serial = s->serial;
@@ -246,6 +248,12 @@ on_response(void *arg, struct gan_response *resp)
 		GAN_FAILPOINT("after-vendor-answer");
 	s->transfer = NULL;
 	gan_kind_of(s->c->kind)->judge(s->op, &asked, resp, &j);
+	if (s->op->answer_is_secret) {
+		explicit_bzero(resp->body, resp->body_len);
+		resp->body_len = 0;
+		gan_secret_free(j.response, j.response != NULL ? strlen(j.response) : 0);
+		j.response = NULL;
+	}
 	/* Texts that were taken out of JSON: an escape may have hidden a secret in the body. */
 	if (resp->scrub != NULL) {
 		gan_scrub_text(resp->scrub, j.text, strlen(j.text));
@@ -383,6 +391,10 @@ go(struct gan_send *s, bool fresh_token)
 
 	if (must_go_back(s))
 		return;
+	if (gan_connector_no_token(s->c, s->op)) {
+		transmit(s, NULL);
+		return;
+	}
 	token = gan_token_use(c->token, gan_mono_ms(), &s->serial);
 	if (token != NULL) {
 		transmit(s, token);
@@ -414,7 +426,7 @@ sound(struct gan_send *s)
 	struct gan_err err = { 0 };
 	int rc;
 
-	s->op = gan_kind_operation(gan_kind_of(s->c->kind), s->row->operation);
+	s->op = gan_connector_operation(s->c, s->row->operation);
 	if (s->op == NULL) {
 		(void)gan_err_set(
 		    &err, GAN_ENOENT, "%s has no operation %s", s->c->name, s->row->operation);

@@ -41,6 +41,7 @@ struct gan_header {
 struct gan_wire {
 	const char *method; /* static text */
 	char *url;
+	char *shown_url; /* the same for people: secrets as "(masked)" */
 	struct gan_header headers[GAN_REQUEST_HEADERS];
 	size_t nheaders;
 	char *secrets[GAN_REQUEST_SECRETS]; /* replaced where an answer repeats them: scrub.h */
@@ -58,6 +59,16 @@ void gan_wire_fini(struct gan_wire *req); /* overwrites secrets; also a GAN_AUTO
 /* base may have a path of its own; user names, queries and fragments in it are refused. */
 GAN_MUST_CHECK int gan_wire_url(
     struct gan_wire *req, const char *base, const char *path, struct gan_err *err);
+
+/*
+ * One more pair of the query, behind gan_wire_url(); name and value are
+ * percent-encoded.  A secret is masked wherever the request is written down.
+ */
+GAN_MUST_CHECK int gan_wire_query(struct gan_wire *req, const char *name, const char *value,
+    size_t len, bool secret, struct gan_err *err);
+
+/* Append text with everything but letters, digits and "-._~" as %XX: a '/' too. */
+void gan_wire_percent(struct gan_buf *out, const char *text, size_t len);
 
 /* GAN_EINVAL for a name that is no token or a value with CR, LF or NUL (len counts all bytes). */
 GAN_MUST_CHECK int gan_wire_header(

@@ -67,8 +67,10 @@ gan_wire_url(struct gan_wire *req, const char *base, const char *path, struct ga
 		return gan_err_set(
 		    err, GAN_EINVAL, "path \"%s\": %s", joined, curl_url_strerror(uc));
 	free(req->url);
+	free(req->shown_url);
 	req->url = strdup(whole);
-	if (req->url == NULL)
+	req->shown_url = strdup(whole);
+	if (req->url == NULL || req->shown_url == NULL)
 		return gan_err_set(err, GAN_ENOMEM, "URL");
 	return GAN_OK;
 }
@@ -288,7 +290,12 @@ set_request(struct gan_transfer *t, const struct gan_wire *req)
 		SET(CURLOPT_POSTFIELDS, t->body);
 		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->body_len);
 	}
-	if (strcmp(req->method, t->body != NULL ? "POST" : "GET") != 0)
+	/* One that may have a body and has none says so: "Content-Length: 0". */
+	if (t->body == NULL && req->method[0] == 'P') {
+		SET(CURLOPT_POSTFIELDS, "");
+		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)0);
+	}
+	if (strcmp(req->method, t->body != NULL || req->method[0] == 'P' ? "POST" : "GET") != 0)
 		SET(CURLOPT_CUSTOMREQUEST, req->method);
 	return GAN_OK;
 }
@@ -307,7 +314,7 @@ gan_transfer_setup(struct gan_transfer *t, const struct gan_wire *req, struct ga
 		rc = set_policy(t);
 	if (rc == GAN_OK)
 		rc = set_request(t, req);
-	return rc == GAN_OK ? rc : gan_err_set(err, rc, "request to %s", req->url);
+	return rc == GAN_OK ? rc : gan_err_set(err, rc, "request to %s", req->shown_url);
 }
 
 /* A peer that repeats our secret must not put it into logs and the database. */

@@ -20,7 +20,8 @@ gan_wire_fini(struct gan_wire *req)
 	}
 	for (size_t i = 0; i < req->nsecrets; i++)
 		gan_secret_free(req->secrets[i], strlen(req->secrets[i]));
-	free(req->url);
+	gan_secret_free(req->url, req->url != NULL ? strlen(req->url) : 0);
+	free(req->shown_url);
 	memset(req, 0, sizeof(*req));
 }
 
@@ -99,9 +100,59 @@ gan_wire_hide(struct gan_wire *req, const char *secret, size_t len, struct gan_e
 }
 
 void
+gan_wire_percent(struct gan_buf *out, const char *text, size_t len)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				    "0123456789-._~";
+
+	for (size_t i = 0; i < len; i++) {
+		if (memchr(plain, text[i], sizeof(plain) - 1) != NULL)
+			gan_buf_putc(out, text[i]);
+		else
+			gan_buf_printf(out, "%%%02X", (unsigned char)text[i]);
+	}
+}
+
+/* url with one more pair; NULL without memory. */
+static char *
+with_pair(const char *url, const char *name, const char *value, size_t len, bool masked)
+{
+	struct gan_buf b GAN_AUTO(gan_buf_fini) = { 0 };
+
+	gan_buf_puts(&b, url);
+	gan_buf_putc(&b, strchr(url, '?') != NULL ? '&' : '?');
+	gan_wire_percent(&b, name, strlen(name));
+	gan_buf_putc(&b, '=');
+	if (masked)
+		gan_buf_puts(&b, "(masked)");
+	else
+		gan_wire_percent(&b, value, len);
+	return gan_buf_steal(&b, NULL);
+}
+
+int
+gan_wire_query(struct gan_wire *req, const char *name, const char *value, size_t len, bool secret,
+    struct gan_err *err)
+{
+	char *url = with_pair(req->url, name, value, len, false);
+	char *shown = with_pair(req->shown_url, name, value, len, secret);
+
+	if (url == NULL || shown == NULL) {
+		gan_secret_free(url, url != NULL ? strlen(url) : 0);
+		free(shown);
+		return gan_err_set(err, GAN_ENOMEM, "URL");
+	}
+	gan_secret_free(req->url, strlen(req->url));
+	free(req->shown_url);
+	req->url = url;
+	req->shown_url = shown;
+	return secret ? gan_wire_hide(req, value, len, err) : GAN_OK;
+}
+
+void
 gan_wire_describe(const struct gan_wire *req, struct gan_buf *out)
 {
-	gan_buf_printf(out, "%s %s\n", req->method, req->url);
+	gan_buf_printf(out, "%s %s\n", req->method, req->shown_url);
 	for (size_t i = 0; i < req->nheaders; i++)
 		gan_buf_printf(out, "%s: %s\n", req->headers[i].name,
 		    req->headers[i].secret ? "(masked)" : req->headers[i].value);

@@ -42,7 +42,7 @@ setup(void)
 static const struct gan_operation *
 op(const struct gan_conf_connector *c, const char *name)
 {
-	const struct gan_operation *o = gan_kind_operation(gan_kind_of(c->kind), name);
+	const struct gan_operation *o = gan_connector_operation(c, name);
 
 	ck_assert_ptr_nonnull(o);
 	return o;

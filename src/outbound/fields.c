@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/* fields.c - see fields.h. */
+#include "outbound/fields.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "outbound/connector.h"
+
+#define WHERE_MAX 192
+#define MEMBERS_MAX 256
+
+static int check_object(const struct gan_field *fields, size_t n, const cJSON *object,
+    const char *where, struct gan_err *err);
+
+/* One of the words in a list with a space behind each? */
+static bool
+listed(const char *list, const char *word)
+{
+	size_t n = strlen(word);
+
+	if (n == 0 || strchr(word, ' ') != NULL)
+		return false;
+	for (const char *p = list; *p != '\0'; p = strchr(p, ' ') + 1)
+		if (strncmp(p, word, n) == 0 && p[n] == ' ')
+			return true;
+	return false;
+}
+
+static int
+check_allowed(const struct gan_field *f, const char *text, const char *where, struct gan_err *err)
+{
+	char shown[64];
+
+	if (f->allowed == NULL || listed(f->allowed, text))
+		return GAN_OK;
+	return gan_err_set(err, GAN_EINVAL, "%s is \"%s\", allowed: %s", where,
+	    gan_printable(text, strlen(text), shown, sizeof(shown)), f->allowed);
+}
+
+static size_t
+characters(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text != '\0'; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
+}
+
+static int
+check_text(const struct gan_field *f, const char *text, const char *where, struct gan_err *err)
+{
+	if (text[0] == '\0')
+		return f->blank && !f->required
+			   ? GAN_OK
+			   : gan_err_set(err, GAN_EINVAL, "%s is empty", where);
+	if (f->max_chars != 0 && characters(text) > f->max_chars)
+		return gan_err_set(err, GAN_EINVAL, "%s has %zu characters, at most %zu are taken",
+		    where, characters(text), f->max_chars);
+	return check_allowed(f, text, where, err);
+}
+
+/* JSON's number, and nothing else. */
+static bool
+is_number(const char *s)
+{
+	s += *s == '-';
+	if (!isdigit((unsigned char)*s) || (*s == '0' && isdigit((unsigned char)s[1])))
+		return false;
+	s += strspn(s, "0123456789");
+	if (*s == '.') {
+		size_t n = strspn(s + 1, "0123456789");
+
+		if (n == 0)
+			return false;
+		s += 1 + n;
+	}
+	if (*s == 'e' || *s == 'E') {
+		s++;
+		s += *s == '+' || *s == '-';
+		if (!isdigit((unsigned char)*s))
+			return false;
+		s += strspn(s, "0123456789");
+	}
+	return *s == '\0';
+}
+
+static int
+check_number(const struct gan_field *f, const cJSON *v, const char *where, struct gan_err *err)
+{
+	bool as_text = f->type == GAN_FIELD_NUMERIC && cJSON_IsString(v);
+	char text[32];
+	double n;
+
+	if (as_text ? !is_number(v->valuestring) : !cJSON_IsNumber(v))
+		return gan_err_set(err, GAN_EINVAL, "%s must be a number%s", where,
+		    f->type == GAN_FIELD_NUMERIC ? ", or a text that is one" : ", without quotes");
+	n = as_text ? strtod(v->valuestring, NULL) : v->valuedouble;
+	if (f->positive && !(n > 0))
+		return gan_err_set(
+		    err, GAN_EINVAL, "%s is %g, it must be more than zero", where, n);
+	if (f->allowed == NULL)
+		return GAN_OK;
+	snprintf(text, sizeof(text), "%.15g", n);
+	return check_allowed(f, text, where, err);
+}
+
+static int
+check_date(const struct gan_field *f, const char *text, const char *where, struct gan_err *err)
+{
+	char shown[64];
+	int64_t ms;
+	size_t n = strlen(text);
+
+	if (n == 0)
+		return check_text(f, text, where, err);
+	if (gan_time_parse(text, &ms) == GAN_OK && text[10] == 'T')
+		return GAN_OK;
+	gan_printable(text, n, shown, sizeof(shown));
+	if (n >= 19 && text[10] == 'T' && strcspn(text + 11, "Z+-") == n - 11)
+		return gan_err_set(err, GAN_EINVAL,
+		    "%s is \"%s\", without a zone: the receiver would read it in its own; pass it "
+		    "through utc",
+		    where, shown);
+	return gan_err_set(err, GAN_EINVAL,
+	    "%s is \"%s\", expected date, time and zone as in 2026-11-21T19:02:11Z", where, shown);
+}
+
+/* Does the member differ in all objects of the list? Texts and numbers count. */
+static int
+check_unique(const struct gan_field *f, const cJSON *list, const char *where, struct gan_err *err)
+{
+	size_t i = 0;
+
+	for (const cJSON *a = list->child; a != NULL; a = a->next, i++) {
+		const cJSON *mine = gan_cj_get(a, f->unique);
+		size_t k = 0;
+
+		for (const cJSON *b = list->child; b != a; b = b->next, k++)
+			if (mine != NULL && cJSON_Compare(mine, gan_cj_get(b, f->unique), true))
+				return gan_err_set(err, GAN_EINVAL,
+				    "%s[%zu].%s is the same as in %s[%zu]: each may stand once",
+				    where, i, f->unique, where, k);
+	}
+	return GAN_OK;
+}
+
+static int
+check_item(const struct gan_field *f, const cJSON *item, const char *where, struct gan_err *err)
+{
+	if (f->type == GAN_FIELD_STRINGS)
+		return cJSON_IsString(item)
+			   ? GAN_OK
+			   : gan_err_set(err, GAN_EINVAL, "%s must be a text", where);
+	return check_object(f->fields, f->nfields, item, where, err);
+}
+
+static int
+check_list(const struct gan_field *f, const cJSON *list, const char *where, struct gan_err *err)
+{
+	const cJSON *item;
+	char at[WHERE_MAX];
+	size_t n = 0;
+
+	if (!cJSON_IsArray(list))
+		return gan_err_set(err, GAN_EINVAL, "%s must be a list", where);
+	cJSON_ArrayForEach(item, list)
+	{
+		int rc;
+
+		snprintf(at, sizeof(at), "%s[%zu]", where, n);
+		rc = check_item(f, item, at, err);
+		if (rc < 0)
+			return rc;
+		n++;
+	}
+	if (n == 0 && !f->blank)
+		return gan_err_set(err, GAN_EINVAL, "%s is empty", where);
+	if (f->max_items != 0 && n > f->max_items)
+		return gan_err_set(err, GAN_EINVAL,
+		    "%s has %zu items, at most %zu are sent in one request", where, n,
+		    f->max_items);
+	return f->unique != NULL ? check_unique(f, list, where, err) : GAN_OK;
+}
+
+int
+gan_field_check(const struct gan_field *f, const cJSON *v, const char *where, struct gan_err *err)
+{
+	if (cJSON_IsNull(v) && f->blank && !f->required)
+		return GAN_OK;
+	switch (f->type) {
+	case GAN_FIELD_STRING:
+		if (!cJSON_IsString(v))
+			return gan_err_set(err, GAN_EINVAL, "%s must be a text", where);
+		return check_text(f, v->valuestring, where, err);
+	case GAN_FIELD_CODE:
+		if (cJSON_IsNumber(v))
+			return GAN_OK;
+		if (!cJSON_IsString(v))
+			return gan_err_set(err, GAN_EINVAL, "%s must be a text or a number", where);
+		return check_text(f, v->valuestring, where, err);
+	case GAN_FIELD_BOOL:
+		if (!cJSON_IsBool(v))
+			return gan_err_set(
+			    err, GAN_EINVAL, "%s must be true or false, without quotes", where);
+		return GAN_OK;
+	case GAN_FIELD_NUMBER:
+	case GAN_FIELD_NUMERIC:
+		return check_number(f, v, where, err);
+	case GAN_FIELD_DATE:
+		if (!cJSON_IsString(v))
+			return gan_err_set(err, GAN_EINVAL, "%s must be a date as a text", where);
+		return check_date(f, v->valuestring, where, err);
+	case GAN_FIELD_OBJECT:
+		return check_object(f->fields, f->nfields, v, where, err);
+	case GAN_FIELD_STRINGS:
+	case GAN_FIELD_OBJECTS:
+		return check_list(f, v, where, err);
+	}
+	return GAN_OK;
+}
+
+/* Readers disagree which of two equal keys counts: what we checked may not be what they read. */
+static int
+check_keys(const cJSON *object, const char *where, struct gan_err *err)
+{
+	size_t n = 0;
+
+	for (const cJSON *a = object->child; a != NULL; a = a->next) {
+		if (++n > MEMBERS_MAX)
+			return gan_err_set(err, GAN_EINVAL, "%s has more than %d members",
+			    where[0] != '\0' ? where : "the body", MEMBERS_MAX);
+		for (const cJSON *b = object->child; b != a; b = b->next)
+			if (strcmp(a->string, b->string) == 0)
+				return gan_err_set(err, GAN_EINVAL, "%.64s stands twice in %s",
+				    a->string, where[0] != '\0' ? where : "the body");
+	}
+	return GAN_OK;
+}
+
+static int
+check_object(const struct gan_field *fields, size_t n, const cJSON *object, const char *where,
+    struct gan_err *err)
+{
+	char at[WHERE_MAX];
+	int rc;
+
+	if (!cJSON_IsObject(object))
+		return gan_err_set(err, GAN_EINVAL, "%s must be an object", where);
+	rc = check_keys(object, where, err);
+	for (size_t i = 0; rc == GAN_OK && i < n; i++) {
+		const struct gan_field *f = &fields[i];
+		const cJSON *v = gan_cj_get(object, f->name);
+
+		snprintf(at, sizeof(at), "%s%s%s", where, where[0] != '\0' ? "." : "", f->name);
+		if (v != NULL)
+			rc = gan_field_check(f, v, at, err);
+		else if (f->instead != NULL && gan_cj_get(object, f->instead) == NULL)
+			rc = gan_err_set(
+			    err, GAN_EINVAL, "%s is missing, and so is %s", at, f->instead);
+		else if (f->required)
+			rc = gan_err_set(err, GAN_EINVAL, "%s is missing", at);
+	}
+	return rc;
+}
+
+int
+gan_fields_check(const struct gan_field *fields, size_t n, const cJSON *object, struct gan_err *err)
+{
+	return check_object(fields, n, object, "", err);
+}

@@ -18,6 +18,7 @@ struct parse {
 	struct gan_rule_loader *l;
 	const struct gan_rule_file *file;
 	struct gan_rule *rule;
+	bool off; /* enabled: false */
 };
 
 typedef int (*parse_fn)(struct parse *p, const struct gan_yaml_node *node, const char *key);
@@ -103,6 +104,8 @@ unknown_source(struct parse *p, const struct gan_yaml_node *node, const char *na
 					    : gan_rule_nearest(name, &c->sources[0].name,
 						  c->nsources, sizeof(c->sources[0]));
 
+	if (p->off)
+		return;
 	if (near != NULL)
 		ERROR(p, node, "there is no source '%s', did you mean '%s'?", name, near);
 	else
@@ -187,6 +190,8 @@ check_connector(struct parse *p, const struct gan_yaml_node *node)
 	const char *name = p->rule->connector, *near = NULL;
 	const struct gan_conf_connector *found = gan_config_connector(c, name);
 
+	if (p->off)
+		return;
 	if (found == NULL && c->nconnectors > 0)
 		near = gan_rule_nearest(
 		    name, &c->connectors[0].name, c->nconnectors, sizeof(c->connectors[0]));
@@ -404,6 +409,15 @@ static const struct {
 	{ "tests", false, parse_tests },
 };
 
+/* Its source, connector and operation need not be there yet. */
+static bool
+is_off(const struct gan_yaml_node *root)
+{
+	const struct gan_yaml_node *n = gan_yaml_get(root, "enabled");
+
+	return n != NULL && n->kind == GAN_YAML_BOOL && (n->text[0] == 'f' || n->text[0] == 'F');
+}
+
 static int
 parse_pair(struct parse *p, const struct gan_yaml_node *node)
 {
@@ -439,7 +453,7 @@ check_whole(struct parse *p, const struct gan_yaml_node *root)
 		if (keys[i].required && gan_yaml_get(root, keys[i].key) == NULL)
 			gan_diag_at(p->l->d, GAN_DIAG_ERROR, r->doc, 1, 1,
 			    "the key '%s' is missing", keys[i].key);
-	if (c != NULL && !c->not_built && p->l->knows != NULL &&
+	if (c != NULL && !p->off && !c->not_built && p->l->knows != NULL &&
 	    p->l->knows(c, r->operation, r->on_unknown_set, r->on_unknown, &err) < 0)
 		ERROR(p, to, "%s", err.msg);
 }
@@ -489,6 +503,7 @@ gan_rule_parse(struct gan_rule_loader *l, const struct gan_rule_file *file, stru
 		    "a rule file holds one rule: a mapping that starts with 'rule: NAME'");
 		return GAN_OK;
 	}
+	p.off = is_off(root);
 	for (const struct gan_yaml_node *n = root->child; n != NULL; n = n->next)
 		if (parse_pair(&p, n) < 0)
 			return GAN_ENOMEM;

@@ -130,6 +130,11 @@ static void
 put_answer(struct conn *c, int status, const char *type, const char *extra, const char *body,
     size_t len, size_t shown_len)
 {
+	if (status == 204) { /* has no body, and nothing that describes one */
+		gan_buf_printf(&c->out, "HTTP/1.1 204 No Content\r\n%s%s\r\n",
+		    c->keep_alive ? "" : "Connection: close\r\n", extra == NULL ? "" : extra);
+		return;
+	}
 	gan_buf_printf(&c->out,
 	    "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s%s\r\n", status,
 	    gan_sim_reason(status), type, shown_len, c->keep_alive ? "" : "Connection: close\r\n",
@@ -200,7 +205,7 @@ misbehave(struct conn *c, const struct gan_sim_fault *f, const struct gan_sim_an
 		    body, strlen(body), strlen(body));
 		return f->status;
 	case GAN_SIM_FAULT_LATE:
-		put_answer(c, ans->status, "application/json",
+		put_answer(c, ans->status, ans->type == NULL ? "application/json" : ans->type,
 		    ans->extra.len == 0 ? NULL : ans->extra.data, body, ans->body.len,
 		    ans->body.len);
 		return ans->status;
@@ -258,23 +263,30 @@ handle(struct conn *c, const struct gan_sim_request *req)
 		gan_sim_flex2b, gan_sim_erp, gan_sim_control };
 	struct gan_sim_answer ans = { .status = 500 };
 	const struct gan_sim_fault *f = NULL;
-	int status;
+	int status, lost = 0;
 
+	if (c->system == GAN_SIM_PRODSMART)
+		gan_sim_prodsmart_arrived(c->sim);
 	if (c->system != GAN_SIM_CONTROL)
 		f = gan_sim_fault_pick(&c->sim->faults, req, gan_sim_is_token(req));
 	if (f == NULL || f->act)
 		handlers[c->system](c->sim, req, &ans);
 	if (f != NULL) {
 		status = misbehave(c, f, &ans);
+		if (f->kind != GAN_SIM_FAULT_LATE && ans.handed > 0) {
+			lost = ans.handed;
+			gan_sim_prodsmart_lost(c->sim);
+		}
 	} else {
 		status = ans.status;
-		put_answer(c, status, "application/json",
+		put_answer(c, status, ans.type == NULL ? "application/json" : ans.type,
 		    ans.extra.len == 0 ? NULL : ans.extra.data,
 		    ans.body.len == 0 ? "" : ans.body.data, ans.body.len, ans.body.len);
 	}
 	if (c->system != GAN_SIM_CONTROL)
 		gan_sim_journal_add(c->sim->journal, req, status, &ans,
-		    f == NULL ? NULL : gan_sim_fault_names[f->kind]);
+		    f == NULL ? NULL : gan_sim_fault_names[f->kind], lost);
+	gan_buf_fini(&ans.notes);
 	gan_buf_fini(&ans.extra);
 	gan_buf_fini(&ans.body);
 	put_on_wire(c, f);

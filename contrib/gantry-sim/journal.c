@@ -103,22 +103,31 @@ is_credential(const char *name)
 	       strcmp(name, "x-channel-key") == 0;
 }
 
+/* "sha256:0123456789abcdef" of what follows the scheme, which stays.  Returns out. */
+static const char *
+digest(const char *value, int scheme, char *out, size_t n)
+{
+	struct gan_bytes part = { value + scheme, strlen(value + scheme) };
+	char hex[2 * GAN_SHA256_LEN + 1];
+	unsigned char sum[GAN_SHA256_LEN];
+
+	gan_must(gan_sha256(&part, 1, sum) == 0);
+	gan_hex(sum, sizeof(sum), hex);
+	(void)snprintf(out, n, "%.*ssha256:%.16s", scheme, value, hex);
+	return out;
+}
+
 /* "Bearer sha256:0123456789abcdef": the scheme stays readable. */
 static void
 put_credential(struct gan_buf *out, const char *value)
 {
 	const char *rest = strchr(value, ' ');
-	unsigned char sum[GAN_SHA256_LEN];
-	char hex[2 * GAN_SHA256_LEN + 1], text[64];
-	struct gan_bytes part;
+	char text[64];
 	int scheme = 0;
 
 	if (strncasecmp(value, "bearer ", 7) == 0 || strncasecmp(value, "basic ", 6) == 0)
 		scheme = (int)(rest + 1 - value);
-	part = (struct gan_bytes){ value + scheme, strlen(value + scheme) };
-	gan_must(gan_sha256(&part, 1, sum) == 0);
-	gan_hex(sum, sizeof(sum), hex);
-	(void)snprintf(text, sizeof(text), "%.*ssha256:%.16s", scheme, value, hex);
+	(void)digest(value, scheme, text, sizeof(text));
 	gan_buf_json(out, text, strlen(text));
 }
 
@@ -137,6 +146,32 @@ put_headers(struct gan_buf *out, const struct gan_sim_request *req)
 		else
 			gan_buf_json(out, h->value, strlen(h->value));
 	}
+}
+
+/* The query, with the token in it hidden as in a header. */
+static void
+put_query(struct gan_buf *out, const char *query)
+{
+	struct gan_buf shown GAN_AUTO(gan_buf_fini) = { 0 };
+
+	for (const char *p = query; *p != '\0'; p += *p == '&') {
+		int n = (int)strcspn(p, "&");
+
+		if (p != query)
+			gan_buf_putc(&shown, '&');
+		if (strncmp(p, "access_token=", 13) == 0) {
+			char *token GAN_AUTO(gan_str_free) = gan_memdup(p + 13, (size_t)n - 13);
+			char sum[64];
+
+			gan_must(token != NULL);
+			gan_buf_printf(
+			    &shown, "access_token=%s", digest(token, 0, sum, sizeof(sum)));
+		} else {
+			gan_buf_printf(&shown, "%.*s", n, p);
+		}
+		p += n;
+	}
+	gan_buf_json(out, shown.len == 0 ? "" : shown.data, shown.len);
 }
 
 static struct entry *
@@ -159,7 +194,7 @@ new_entry(struct gan_sim_journal *j)
 
 void
 gan_sim_journal_add(struct gan_sim_journal *j, const struct gan_sim_request *req, int status,
-    const struct gan_sim_answer *ans, const char *fault)
+    const struct gan_sim_answer *ans, const char *fault, int lost)
 {
 	struct counters *c = &j->per[req->system];
 	struct gan_buf *b = &j->work;
@@ -194,6 +229,13 @@ gan_sim_journal_add(struct gan_sim_journal *j, const struct gan_sim_request *req
 		gan_buf_json(b, fault, strlen(fault));
 	else
 		gan_buf_puts(b, "null");
+	gan_buf_puts(b, ",\"query\":");
+	put_query(b, req->query);
+	if (ans->op != NULL)
+		gan_buf_printf(b, ",\"op\":\"%s\",\"notes\":[%s]", ans->op,
+		    ans->notes.len == 0 ? "" : ans->notes.data);
+	if (ans->handed > 0)
+		gan_buf_printf(b, ",\"handed\":%d,\"lost\":%d", ans->handed, lost);
 	gan_buf_puts(b, ",\"headers\":{");
 	put_headers(b, req);
 	gan_buf_puts(b, "},\"body\":");

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* others.c - tokens and credentials, the ERP, and what Prodsmart has of REST so far. */
+/* others.c - tokens and credentials, and the ERP. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/clock.h"
 #include "base/hmac.h"
-#include "base/id.h"
 #include "base/mem.h"
-#include "base/str.h"
 #include "sim.h"
 
 const char *const gan_sim_names[GAN_SIM_NSYSTEMS] = { "prodsmart", "movilitas", "flex2b", "erp",
@@ -103,51 +101,4 @@ gan_sim_erp(struct gan_sim *sim, const struct gan_sim_request *req, struct gan_s
 	ans->status = 200;
 	ans->acted = true;
 	gan_buf_puts(&ans->body, "{\"ok\":true}");
-}
-
-static const char *
-query_value(const char *query, const char *name)
-{
-	size_t n = strlen(name);
-	const char *p = strstr(query, name);
-
-	return p != NULL && p[n] == '=' ? p + n + 1 : NULL;
-}
-
-void
-gan_sim_prodsmart(
-    struct gan_sim *sim, const struct gan_sim_request *req, struct gan_sim_answer *ans)
-{
-	struct gan_sim_prodsmart *p = &sim->prodsmart;
-	const char *token = query_value(req->query, "access_token");
-	unsigned char raw[16];
-	char hex[33];
-
-	if (strcmp(req->path, "/api/authorization") == 0) {
-		if (gan_sim_basic(req, p->api_key, p->api_secret) <= 0) {
-			ans->status = 401;
-			gan_buf_puts(&ans->body, "{\"message\":\"Unauthorized\"}");
-			return;
-		}
-		if (strcmp(req->method, "POST") != 0) {
-			ans->status = 405;
-			gan_buf_puts(&ans->body, "{\"message\":\"only POST is simulated\"}");
-			return;
-		}
-		gan_random(raw, sizeof(raw));
-		gan_hex(raw, sizeof(raw), hex);
-		gan_sim_token_add(&p->tokens, hex, p->token_life_ms);
-		ans->status = 201;
-		ans->acted = true;
-		gan_buf_printf(&ans->body,
-		    "{\"_links\":{},\"scopes\":[\"productions_write\"],\"token\":\"%s\"}", hex);
-		return;
-	}
-	if (token == NULL || gan_sim_token_check(&p->tokens, token) != GAN_SIM_TOKEN_GOOD) {
-		ans->status = 401;
-		gan_buf_puts(&ans->body, "{\"message\":\"access_token is missing or not valid\"}");
-		return;
-	}
-	ans->status = 404;
-	gan_buf_puts(&ans->body, "{\"message\":\"not simulated yet\"}");
 }

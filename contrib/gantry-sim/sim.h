@@ -62,7 +62,11 @@ struct gan_sim_answer {
 	int status;
 	struct gan_buf extra; /* more header lines, each with its CR LF */
 	struct gan_buf body;  /* JSON */
+	const char *type;     /* of the body; NULL: application/json */
 	bool acted;           /* the system changed, or took, something */
+	const char *op;       /* name of the operation, or NULL */
+	struct gan_buf notes; /* for the journal: JSON strings with commas between */
+	int handed;           /* items of a channel that this answer takes away */
 	unsigned repeats;     /* ids in the request that it had seen before */
 };
 
@@ -87,9 +91,9 @@ GAN_MUST_CHECK int gan_sim_journal_open(
     const char *file, size_t max_bytes, struct gan_sim_journal **ret_journal, struct gan_err *err);
 void gan_sim_journal_free(struct gan_sim_journal **jp);
 
-/* status 0: nothing was answered.  fault: its kind, or NULL. */
+/* status 0: nothing was answered.  fault: its kind, or NULL.  lost: items that it ate. */
 void gan_sim_journal_add(struct gan_sim_journal *j, const struct gan_sim_request *req, int status,
-    const struct gan_sim_answer *ans, const char *fault);
+    const struct gan_sim_answer *ans, const char *fault, int lost);
 /* A JSON array of the entries after number `after`; filters may be NULL. */
 void gan_sim_journal_list(struct gan_sim_journal *j, const char *system, const char *path,
     int64_t after, size_t limit, struct gan_buf *out);
@@ -176,7 +180,13 @@ enum gan_sim_token_state gan_sim_token_check(const struct gan_sim_tokens *t, con
 struct gan_sim_prodsmart {
 	char *api_key, *api_secret;
 	int64_t token_life_ms;
+	int64_t one_token; /* a new token ends the older ones */
+	int64_t limit_per_minute, limit_window_ms;
+	int64_t zone_minutes;  /* of the company: what a date without a zone means */
+	int64_t report_ms;     /* how long a run of the report keeps others out */
+	int64_t single_object; /* a list of one product is that product, as in the page's sample */
 	struct gan_sim_tokens tokens;
+	struct gan_ps *ps; /* prodsmart.h */
 };
 
 struct gan_sim_movilitas {
@@ -214,6 +224,16 @@ bool gan_sim_is_token(const struct gan_sim_request *req);
 
 void gan_sim_prodsmart(
     struct gan_sim *sim, const struct gan_sim_request *req, struct gan_sim_answer *ans);
+/* Each request that arrives, spoilt or not: the limit's window sees it. */
+void gan_sim_prodsmart_arrived(struct gan_sim *sim);
+/* A fault ate the answer that handed out items of a channel. */
+void gan_sim_prodsmart_lost(struct gan_sim *sim);
+GAN_MUST_CHECK int gan_sim_prodsmart_init(struct gan_sim_prodsmart *p);
+void gan_sim_prodsmart_fini(struct gan_sim_prodsmart *p);
+void gan_sim_prodsmart_reset(struct gan_sim_prodsmart *p); /* settings stay */
+GAN_MUST_CHECK int gan_sim_prodsmart_set(
+    struct gan_sim_prodsmart *p, const cJSON *v, struct gan_err *err);
+void gan_sim_prodsmart_show(const struct gan_sim_prodsmart *p, struct gan_buf *out);
 void gan_sim_movilitas(
     struct gan_sim *sim, const struct gan_sim_request *req, struct gan_sim_answer *ans);
 void gan_sim_flex2b(

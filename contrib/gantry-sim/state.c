@@ -31,6 +31,12 @@ static const struct setting settings[] = {
 	TEXT(GAN_SIM_PRODSMART, prodsmart, api_key, "sim-ps-key"),
 	TEXT(GAN_SIM_PRODSMART, prodsmart, api_secret, "sim-ps-secret"),
 	NUMBER(GAN_SIM_PRODSMART, prodsmart, token_life_ms, 2 * HOUR_MS),
+	NUMBER(GAN_SIM_PRODSMART, prodsmart, one_token, 0),
+	NUMBER(GAN_SIM_PRODSMART, prodsmart, limit_per_minute, 120),
+	NUMBER(GAN_SIM_PRODSMART, prodsmart, limit_window_ms, 60000),
+	NUMBER(GAN_SIM_PRODSMART, prodsmart, zone_minutes, 60),
+	NUMBER(GAN_SIM_PRODSMART, prodsmart, report_ms, 0),
+	NUMBER(GAN_SIM_PRODSMART, prodsmart, single_object, 0),
 	TEXT(GAN_SIM_MOVILITAS, movilitas, api_key, "sim-mv-key"),
 	TEXT(GAN_SIM_MOVILITAS, movilitas, api_secret, "sim-mv-secret"),
 	TEXT(GAN_SIM_MOVILITAS, movilitas, static_token, "sim-mv-token"),
@@ -77,6 +83,8 @@ gan_sim_state_init(struct gan_sim *sim)
 		else if (replace_text(text_of(sim, s), s->text) < 0)
 			return GAN_ENOMEM;
 	}
+	if (gan_sim_prodsmart_init(&sim->prodsmart) < 0)
+		return GAN_ENOMEM;
 	return replace_text(&sim->movilitas.products, "");
 }
 
@@ -88,6 +96,7 @@ gan_sim_state_fini(struct gan_sim *sim)
 			gan_str_free(text_of(sim, &settings[i]));
 	}
 	gan_str_free(&sim->movilitas.products);
+	gan_sim_prodsmart_fini(&sim->prodsmart);
 	gan_sim_table_fini(&sim->movilitas.ssccs);
 	gan_sim_table_fini(&sim->movilitas.serials);
 	gan_sim_table_fini(&sim->flex2b.uuids);
@@ -109,6 +118,7 @@ forget_tokens(struct gan_sim *sim, enum gan_sim_system system)
 void
 gan_sim_state_reset(struct gan_sim *sim)
 {
+	gan_sim_prodsmart_reset(&sim->prodsmart);
 	gan_sim_table_fini(&sim->movilitas.ssccs);
 	gan_sim_table_fini(&sim->movilitas.serials);
 	gan_sim_table_fini(&sim->flex2b.uuids);
@@ -167,6 +177,8 @@ set_special(struct gan_sim *sim, enum gan_sim_system system, const cJSON *v, str
 		sim->flex2b.raw = cJSON_IsString(v) && strcmp(v->valuestring, "raw") == 0;
 		return GAN_OK;
 	}
+	if (system == GAN_SIM_PRODSMART)
+		return gan_sim_prodsmart_set(&sim->prodsmart, v, err);
 	return gan_err_set(
 	    err, GAN_EINVAL, "%s has no setting \"%s\"", gan_sim_names[system], v->string);
 }
@@ -244,5 +256,7 @@ gan_sim_state_show(const struct gan_sim *sim, struct gan_buf *out)
 		gan_buf_json(out, done->keys[i], strlen(done->keys[i]));
 		any = true;
 	}
-	gan_buf_puts(out, "]}}");
+	gan_buf_puts(out, "]},\"prodsmart\":");
+	gan_sim_prodsmart_show(&sim->prodsmart, out);
+	gan_buf_putc(out, '}');
 }

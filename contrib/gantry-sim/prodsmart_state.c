@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* prodsmart_state.c - what POST /state puts into Prodsmart, and what GET /state shows of it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "prodsmart.h"
+
+int
+gan_sim_prodsmart_init(struct gan_sim_prodsmart *p)
+{
+	p->ps = calloc(1, sizeof(*p->ps));
+	if (p->ps == NULL)
+		return GAN_ENOMEM;
+	p->ps->last_id = 1000;
+	p->ps->notifications = cJSON_CreateArray();
+	return p->ps->notifications == NULL ? GAN_ENOMEM : GAN_OK;
+}
+
+void
+gan_sim_prodsmart_fini(struct gan_sim_prodsmart *p)
+{
+	if (p->ps == NULL)
+		return;
+	for (int i = 0; i < GAN_PS_NPOOLS; i++)
+		gan_ps_clear(p->ps, (enum gan_ps_pool_id)i);
+	gan_ps_changes_clear(p->ps);
+	gan_ps_window_free(&p->ps->arrived);
+	gan_ps_window_free(&p->ps->served);
+	cJSON_Delete(p->ps->notifications);
+	free(p->ps);
+	p->ps = NULL;
+}
+
+void
+gan_sim_prodsmart_reset(struct gan_sim_prodsmart *p)
+{
+	gan_sim_prodsmart_fini(p);
+	gan_must(gan_sim_prodsmart_init(p) == 0);
+}
+
+/* A list replaces the whole pool. */
+static int
+set_pool(struct gan_ps *ps, enum gan_ps_pool_id pool, const cJSON *list, struct gan_err *err)
+{
+	const struct gan_ps_kind *kind = &gan_ps_kinds[pool];
+	const cJSON *item;
+
+	if (!cJSON_IsArray(list))
+		return gan_err_set(err, GAN_EINVAL, "%s must be a list of objects", kind->name);
+	cJSON_ArrayForEach(item, list)
+	{
+		const cJSON *key = gan_cj_get(item, kind->key);
+		bool given = strcmp(kind->key, "id") == 0;
+
+		if (!cJSON_IsObject(item) || (key == NULL ? !given && kind->key[0] != '\0'
+						 : given  ? !cJSON_IsNumber(key)
+							  : !cJSON_IsString(key)))
+			return gan_err_set(err, GAN_EINVAL, "%s: objects, each with its %s",
+			    kind->name, kind->key);
+	}
+	gan_ps_clear(ps, pool);
+	cJSON_ArrayForEach(item, list)(void) gan_ps_put(ps, pool, gan_ps_copy(item));
+	ps->pools[pool].closed = true;
+	return GAN_OK;
+}
+
+int
+gan_sim_prodsmart_set(struct gan_sim_prodsmart *p, const cJSON *v, struct gan_err *err)
+{
+	if (strcmp(v->string, "changes") == 0)
+		return gan_ps_changes_push(p->ps, v, err);
+	for (int i = 0; i < GAN_PS_NPOOLS; i++) {
+		if (strcmp(gan_ps_kinds[i].name, v->string) == 0)
+			return set_pool(p->ps, (enum gan_ps_pool_id)i, v, err);
+	}
+	return gan_err_set(err, GAN_EINVAL, "prodsmart has no setting \"%s\"", v->string);
+}
+
+static void
+show_tree(const cJSON *tree, struct gan_buf *out)
+{
+	char *text GAN_AUTO(gan_str_free) = gan_cj_print(tree);
+
+	gan_must(text != NULL);
+	gan_buf_puts(out, text);
+}
+
+void
+gan_sim_prodsmart_show(const struct gan_sim_prodsmart *p, struct gan_buf *out)
+{
+	const struct gan_ps *ps = p->ps;
+
+	gan_buf_printf(out,
+	    "{\"limit\":{\"per_minute\":%lld,\"window_ms\":%lld,\"most\":%lld,\"refused\":%lld},"
+	    "\"naive_dates\":%lld,",
+	    (long long)p->limit_per_minute, (long long)p->limit_window_ms, (long long)ps->most,
+	    (long long)ps->refused, (long long)ps->naive_dates);
+	gan_ps_changes_show(ps, out);
+	gan_buf_puts(out, ",\"notifications\":");
+	show_tree(ps->notifications, out);
+	for (int i = 0; i < GAN_PS_NPOOLS; i++) {
+		const struct gan_ps_pool *pl = &ps->pools[i];
+		bool any = false;
+
+		gan_buf_printf(out, ",\"%s\":[", gan_ps_kinds[i].name);
+		for (size_t k = 0; k < pl->len; k++) {
+			if (pl->items[k] == NULL)
+				continue;
+			if (any)
+				gan_buf_putc(out, ',');
+			show_tree(pl->items[k], out);
+			any = true;
+		}
+		gan_buf_putc(out, ']');
+	}
+	gan_buf_putc(out, '}');
+}

@@ -17,7 +17,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "ctl/span.h"
+#include "json/span.h"
 
 /* Exit codes: design.md section 12. */
 #define GAN_CTL_OK 0

@@ -2,8 +2,8 @@
 /*
  * span.h - read JSON text in place, without a tree.
  *
- * gantryctl prints payloads that others wrote, so numbers and texts must come
- * out as they came in: a span is a piece of the reply itself.  Precondition of
+ * Payloads are what others wrote: numbers and texts must come
+ * out as they came in, so a span is a piece of the text itself.  Precondition of
  * everything here: the whole text has passed gan_json_check().
  */
 #pragma once

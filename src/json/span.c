@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* span.c - see span.h. */
-#include "ctl/span.h"
+#include "json/span.h"
 
 #include <stdlib.h>
 #include <string.h>

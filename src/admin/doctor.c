@@ -81,20 +81,27 @@ look_at_secret(struct visit *v, const struct gan_secret *s)
 }
 
 static void
+look_at_source_secrets(struct visit *v, const char *source, const struct gan_secret *list)
+{
+	for (size_t k = 0; k < GAN_SECRETS_MAX && list[k].name != NULL; k++) {
+		look_at_secret(v, &list[k]);
+		if (list[k].bytes != NULL && list[k].len < SHORT_SECRET)
+			found(v, "secrets", "warning",
+			    "agree on a random secret of 32 bytes; two may stand side by "
+			    "side meanwhile",
+			    "secret:%s of source %s has only %zu bytes: it can be guessed",
+			    list[k].name, source, list[k].len);
+	}
+}
+
+static void
 look_at_secrets(struct visit *v)
 {
 	for (size_t i = 0; i < v->conf->nsources; i++) {
 		const struct gan_conf_source *s = &v->conf->sources[i];
 
-		for (size_t k = 0; k < s->nsecrets && k < GAN_SECRETS_MAX; k++) {
-			look_at_secret(v, &s->secrets[k]);
-			if (s->secrets[k].bytes != NULL && s->secrets[k].len < SHORT_SECRET)
-				found(v, "secrets", "warning",
-				    "agree on a random secret of 32 bytes; two may stand side by "
-				    "side meanwhile",
-				    "secret:%s of source %s has only %zu bytes: it can be guessed",
-				    s->secrets[k].name, s->name, s->secrets[k].len);
-		}
+		look_at_source_secrets(v, s->name, s->secrets);
+		look_at_source_secrets(v, s->name, s->basic_passwords);
 	}
 	for (size_t i = 0; i < v->conf->nconnectors; i++) {
 		const struct gan_conf_connector *c = &v->conf->connectors[i];

@@ -38,8 +38,6 @@ config_free(struct gan_config **cp)
 		return;
 	for (size_t i = 0; i < c->nsources; i++) {
 		free_section("sources.*", &(const struct gan_bases){ .own = &c->sources[i] });
-		for (size_t k = 0; k < GAN_SECRETS_MAX; k++)
-			gan_secret_fini(&c->sources[i].secrets[k]);
 		free(c->sources[i].name);
 	}
 	for (size_t i = 0; i < c->nconnectors; i++) {

@@ -112,13 +112,15 @@ struct gan_conf_signature {
 	enum gan_sig_encoding encoding;
 };
 
-#define GAN_SECRETS_MAX 2
+#define GAN_SECRETS_MAX 2 /* a list of them; those that are not set have no name */
 
 struct gan_conf_source {
 	char *name;
 	enum gan_source_kind kind;
 	struct gan_secret secrets[GAN_SECRETS_MAX]; /* webhook: secret; http: tokens */
 	size_t nsecrets;
+	char *basic_user; /* http: NULL when it has no `basic` */
+	struct gan_secret basic_passwords[GAN_SECRETS_MAX];
 	struct gan_conf_signature signature;
 	bool not_built; /* its feature comes later: routes answer 501 */
 };

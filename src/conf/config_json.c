@@ -107,6 +107,7 @@ is_set(const struct gan_schema_row *row, const void *place)
 	case GAN_T_ADDRESS:
 		return ((const struct gan_address *)place)->host != NULL;
 	case GAN_T_SECRET:
+	case GAN_T_SECRETS:
 		return ((const struct gan_secret *)place)->name != NULL;
 	default:
 		return true;
@@ -114,13 +115,13 @@ is_set(const struct gan_schema_row *row, const void *place)
 }
 
 static void
-put_secrets(struct gan_buf *out, const struct gan_conf_source *s)
+put_secrets(struct gan_buf *out, const struct gan_secret *list)
 {
 	gan_buf_putc(out, '[');
-	for (size_t i = 0; i < s->nsecrets; i++) {
+	for (size_t i = 0; i < GAN_SECRETS_MAX && list[i].name != NULL; i++) {
 		if (i > 0)
 			gan_buf_putc(out, ',');
-		put_secret(out, &s->secrets[i]);
+		put_secret(out, &list[i]);
 	}
 	gan_buf_putc(out, ']');
 }
@@ -211,8 +212,8 @@ put_row(struct gan_buf *out, const struct gan_schema_row *row, unsigned kinds,
 		put_proxies(out, &((const struct gan_config *)at->own)->public);
 	else if (strcmp(row->path, "sources.*.signature") == 0)
 		put_signature(out, at->own);
-	else if (row->type == GAN_T_SECRETS && place != NULL)
-		put_secrets(out, at->own);
+	else if (row->type == GAN_T_SECRETS && place != NULL && is_set(row, place))
+		put_secrets(out, place);
 	else if (place != NULL && is_set(row, place))
 		put_scalar(out, row, place);
 }

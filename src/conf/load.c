@@ -168,9 +168,8 @@ load_secret(struct gan_loader *l, const struct gan_schema_row *row, const struct
 /* One secret, or a list of one or two. */
 static void
 load_secrets(struct gan_loader *l, const struct gan_schema_row *row, const struct gan_yaml_node *n,
-    const struct gan_bases *at)
+    struct gan_secret *list)
 {
-	struct gan_conf_source *s = gan_row_place(row, at) != NULL ? at->own : NULL;
 	const struct gan_yaml_node *item = n->kind == GAN_YAML_SEQ ? n->child : n;
 	size_t count = n->kind == GAN_YAML_SEQ ? n->nchild : 1;
 
@@ -179,15 +178,12 @@ load_secrets(struct gan_loader *l, const struct gan_schema_row *row, const struc
 		say_wanted(l, row, n);
 		return;
 	}
-	for (size_t i = 0; i < count; i++, item = item->next) {
-		load_secret(l, row, item, s != NULL ? &s->secrets[i] : NULL);
-		if (s != NULL)
-			s->nsecrets = i + 1;
-	}
-	if (s != NULL && count == 2 && gan_streq(s->secrets[0].name, s->secrets[1].name) &&
-	    s->secrets[0].name != NULL)
+	for (size_t i = 0; i < count; i++, item = item->next)
+		load_secret(l, row, item, list != NULL ? &list[i] : NULL);
+	if (list != NULL && count == 2 && list[0].name != NULL &&
+	    gan_streq(list[0].name, list[1].name))
 		gan_diag_node(l->d, GAN_DIAG_ERROR, l->doc, n->child->next,
-		    "secret:%s stands here twice", s->secrets[0].name);
+		    "secret:%s stands here twice", list[0].name);
 }
 
 static void
@@ -214,7 +210,7 @@ load_row(struct gan_loader *l, const struct gan_schema_row *row, unsigned kinds,
 		load_secret(l, row, n, gan_row_place(row, at));
 		return;
 	case GAN_T_SECRETS:
-		load_secrets(l, row, n, at);
+		load_secrets(l, row, n, gan_row_place(row, at));
 		return;
 	default:
 		if (n->kind == GAN_YAML_MAP && (row->flags & GAN_F_OR_MAP) != 0)

@@ -111,6 +111,22 @@ finish_feed(struct gan_loader *l, const struct gan_yaml_node *connector)
 				  : "there is no connector of that name");
 }
 
+/* At least one way to prove who sends. */
+static void
+finish_erp(struct gan_loader *l, const struct gan_yaml_node *n)
+{
+	const struct gan_yaml_node *basic = gan_yaml_get(n, "basic");
+	const struct gan_yaml_node *user = gan_yaml_get(basic, "user");
+
+	if (basic == NULL && gan_yaml_get(n, "tokens") == NULL)
+		gan_diag_node(l->d, GAN_DIAG_ERROR, l->doc, n->key,
+		    "missing key 'tokens', or 'basic' with 'user' and 'password': the sender has to "
+		    "prove who it is");
+	if (user != NULL && user->kind == GAN_YAML_STR && strchr(user->text, ':') != NULL)
+		gan_diag_node(l->d, GAN_DIAG_ERROR, l->doc, user,
+		    "'user' must not hold a colon: HTTP Basic ends the user's name there");
+}
+
 static void
 load_source(struct gan_loader *l, struct gan_conf_source *s, const struct gan_yaml_node *n)
 {
@@ -126,7 +142,11 @@ load_source(struct gan_loader *l, struct gan_conf_source *s, const struct gan_ya
 	gan_load_defaults(l, "sources.*", bit, &at);
 	gan_load_section(l, "sources.*", bit, n, &at);
 	l->in_later = false;
-	if (s->kind == GAN_SOURCE_WEBHOOK)
+	while (s->nsecrets < GAN_SECRETS_MAX && s->secrets[s->nsecrets].name != NULL)
+		s->nsecrets++;
+	if (s->kind == GAN_SOURCE_HTTP)
+		finish_erp(l, n);
+	else if (s->kind == GAN_SOURCE_WEBHOOK)
 		finish_webhook(l, s, gan_yaml_get(n, "signature"));
 	else if (s->kind == GAN_SOURCE_FEED)
 		finish_feed(l, gan_yaml_get(n, "connector"));

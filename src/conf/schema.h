@@ -36,7 +36,7 @@ enum gan_schema_type {
 	GAN_T_IP,
 	GAN_T_HEADER, /* a header's name, stored in lower case */
 	GAN_T_SECRET,
-	GAN_T_SECRETS, /* one, or a list of one or two */
+	GAN_T_SECRETS, /* one, or a list of one or two: GAN_SECRETS_MAX of struct gan_secret */
 };
 
 /* Kinds of sources and connectors, as bits; 0 in a row means all. */

@@ -391,6 +391,10 @@ gan_value_free(const struct gan_schema_row *row, const struct gan_bases *at)
 	case GAN_T_SECRET:
 		gan_secret_fini(place);
 		return;
+	case GAN_T_SECRETS:
+		for (size_t i = 0; i < GAN_SECRETS_MAX; i++)
+			gan_secret_fini((struct gan_secret *)place + i);
+		return;
 	default:
 		return;
 	}

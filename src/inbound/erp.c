@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * erp.c - POST /v1/events/{source}/{topic} and GET /v1/events/{id}, with
- * bearer tokens.  This sender can repeat: whatever is wrong is refused with a
- * reason, and an Idempotency-Key makes a repeat harmless.
+ * erp.c - POST /v1/events/{source}/{topic} and GET /v1/events/{id}.  This
+ * sender can repeat: whatever is wrong is refused with a reason, and an
+ * Idempotency-Key makes a repeat harmless.
  */
 #include <stdio.h>
 #include <string.h>
@@ -16,68 +16,10 @@
 #include "inbound/inbound_priv.h"
 #include "json/check.h"
 
-enum { TOKEN_MAX = 4096, RETRY_AFTER_S = 5 };
+enum { RETRY_AFTER_S = 5 };
 
 static void accept_post(struct gan_exchange *x);
 static void look_up(struct gan_exchange *x);
-
-/* The digest of the bearer token; false when there is none. */
-static bool
-token_digest(const struct gan_request *r, unsigned char out[GAN_SHA256_LEN])
-{
-	const char *v = gan_request_header(r, "authorization");
-	struct gan_bytes part;
-
-	if (v == NULL || strncasecmp(v, "Bearer", 6) != 0 || strspn(v + 6, " ") == 0)
-		return false;
-	v += 6 + strspn(v + 6, " ");
-	part = (struct gan_bytes){ v, strcspn(v, " \t") };
-	if (part.len == 0 || part.len > TOKEN_MAX ||
-	    v[part.len + strspn(v + part.len, " \t")] != '\0')
-		return false;
-	return gan_sha256(&part, 1, out) == GAN_OK;
-}
-
-/*
- * The token that fits, from 1; 0 when none does.  Digests are compared, so that
- * neither length nor content shows in the time; all are.
- */
-static unsigned
-opens(const struct gan_inbound_source *src, const unsigned char digest[GAN_SHA256_LEN])
-{
-	unsigned hit = 0;
-
-	for (unsigned i = 0; i < src->ntokens; i++)
-		if (gan_equal_secret(src->tokens[i], digest, GAN_SHA256_LEN))
-			hit = i + 1;
-	return hit;
-}
-
-static struct gan_inbound_source *
-token_owner(struct gan_snapshot *snap, const unsigned char digest[GAN_SHA256_LEN])
-{
-	struct gan_inbound_source *owner = NULL;
-
-	for (size_t i = 0; i < snap->conf->nsources; i++)
-		if (opens(&snap->sources[i], digest) != 0 && owner == NULL)
-			owner = &snap->sources[i];
-	return owner;
-}
-
-static void
-refuse_token(struct gan_exchange *x)
-{
-	char client[GAN_CLIENT_LEN];
-
-	x->in->stats.bad_signature++;
-	(void)gan_snapshot_client(x->snap, x->req, client);
-	if (gan_storm_due(&x->in->refused))
-		gan_log(GAN_LOG_WARNING, NULL,
-		    "request from %s refused: bearer token missing or unknown%s", client,
-		    x->in->refused.more);
-	(void)gan_request_problem_with(x->req, GAN_PROBLEM_TOKEN, "WWW-Authenticate",
-	    "Bearer realm=\"gantry\"", "Send 'Authorization: Bearer' with a token of the source.");
-}
 
 static bool
 is_json(const struct gan_request *r)
@@ -128,34 +70,15 @@ leave_keyed(struct gan_exchange *x)
 	x->keyed = false;
 }
 
-/* Everything that can be said before the body is there. */
-static void
-head_post(struct gan_exchange *x, const char *source, const char *topic)
+void
+gan_erp_head_post(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS])
 {
-	const char *key = gan_request_header(x->req, "idempotency-key");
-	unsigned char digest[GAN_SHA256_LEN];
+	const char *key = gan_request_header(x->req, "idempotency-key"), *topic = part[1];
 	size_t n;
 
-	if (strcmp(gan_request_method(x->req), "POST") != 0) {
-		(void)gan_request_problem_with(
-		    x->req, GAN_PROBLEM_METHOD, "Allow", "POST", "Events are sent with POST.");
+	if (!gan_sender_of(x, part[0]))
 		return;
-	}
-	if (!token_digest(x->req, digest) || token_owner(x->snap, digest) == NULL) {
-		refuse_token(x);
-		return;
-	}
-	x->src = gan_snapshot_source(x->snap, source);
-	if (x->src == NULL || x->src->conf->kind != GAN_SOURCE_HTTP)
-		(void)gan_request_problem(
-		    x->req, GAN_PROBLEM_NOT_FOUND, 0, "No source of this name takes events here.");
-	else if ((x->token = opens(x->src, digest)) == 0)
-		(void)gan_request_problem(x->req, GAN_PROBLEM_FORBIDDEN, 0,
-		    "Use the token of the source that stands in the path.");
-	else if (x->src->conf->not_built)
-		(void)gan_request_problem(x->req, GAN_PROBLEM_NOT_BUILT, 0,
-		    "Sources of this kind take no requests in this version of Gantry.");
-	else if (!gan_topic_valid(topic))
+	if (!gan_topic_valid(topic))
 		(void)gan_request_problem(x->req, GAN_PROBLEM_TOPIC, 0,
 		    "A topic has 1 to 100 characters of a-z, 0-9, '.' and '-'.");
 	else if (!is_json(x->req))
@@ -170,50 +93,20 @@ head_post(struct gan_exchange *x, const char *source, const char *topic)
 		memcpy(x->topic, topic, strlen(topic) + 1);
 }
 
-static void
-head_get(struct gan_exchange *x, const char *id)
+void
+gan_erp_head_event(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS])
 {
-	const char *method = gan_request_method(x->req);
-	unsigned char digest[GAN_SHA256_LEN];
 	int64_t number;
 
-	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
-		(void)gan_request_problem_with(x->req, GAN_PROBLEM_METHOD, "Allow", "GET, HEAD",
-		    "An event is read with GET; to send one, POST to "
-		    "/v1/events/{source}/{topic}.");
+	if (!gan_sender_any(x))
 		return;
-	}
-	x->src = token_digest(x->req, digest) ? token_owner(x->snap, digest) : NULL;
-	if (x->src == NULL) {
-		refuse_token(x);
-	} else if (!gan_id_parse(GAN_ID_EVENT, id, &number)) {
-		(void)gan_request_problem(
-		    x->req, GAN_PROBLEM_NOT_FOUND, 0, "This is not the id of an event.");
-	} else {
-		(void)snprintf(x->event_id, sizeof(x->event_id), "%s", id);
-		x->run = look_up;
-	}
-}
-
-void
-gan_erp_head(struct gan_exchange *x, const char *rest)
-{
-	const char *slash = strchr(rest, '/');
-	char source[128];
-
-	if (slash == NULL) {
-		head_get(x, rest);
-		return;
-	}
-	if (slash == rest || (size_t)(slash - rest) >= sizeof(source) || slash[1] == '\0' ||
-	    strchr(slash + 1, '/') != NULL) {
+	if (!gan_id_parse(GAN_ID_EVENT, part[0], &number)) {
 		(void)gan_request_problem(x->req, GAN_PROBLEM_NOT_FOUND, 0,
-		    "Events are sent to /v1/events/{source}/{topic}.");
+		    "This is not the id of an event: send the one that the POST was answered with.");
 		return;
 	}
-	memcpy(source, rest, (size_t)(slash - rest));
-	source[slash - rest] = '\0';
-	head_post(x, source, slash + 1);
+	(void)snprintf(x->event_id, sizeof(x->event_id), "%s", part[0]);
+	x->run = look_up;
 }
 
 static void
@@ -337,7 +230,9 @@ accept_post(struct gan_exchange *x)
 	gan_meta_put(&meta, "topic_raw", x->topic);
 	gan_meta_put(&meta, "content_type", gan_exchange_value(x, "content-type", value));
 	gan_meta_put(&meta, "remote", gan_snapshot_client(x->snap, x->req, client));
-	gan_buf_printf(&meta, ",\"token\":%u", x->token);
+	gan_buf_printf(&meta, ",\"%s\":%u",
+	    x->src->auth.ways[x->way - 1].basic ? "password" : "token",
+	    x->src->auth.ways[x->way - 1].number);
 	if (info.inexact)
 		gan_meta_put(&meta, "inexact", info.inexact_path);
 	if (use_key(x, &ev, &meta))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* inbound.c - routes, the life of an exchange, reload and drain. */
+/* inbound.c - the life of an exchange, reload and drain. */
 #include "inbound/inbound.h"
 
 #include <stdio.h>
@@ -52,6 +52,22 @@ on_end(void *user)
 
 	x->req = NULL;
 	gan_exchange_unref(&x);
+}
+
+struct gan_exchange *
+gan_exchange_begin(struct gan_inbound *in, struct gan_request *r)
+{
+	struct gan_exchange *x = calloc(1, sizeof(*x));
+
+	if (x == NULL)
+		return NULL;
+	x->refs = 1;
+	x->in = in;
+	in->refs++;
+	x->req = r;
+	x->snap = gan_snapshot_ref(in->snap);
+	gan_request_set_user(r, x, on_end);
+	return x;
 }
 
 const char *
@@ -166,100 +182,7 @@ gan_exchange_unstored(struct gan_exchange *x, int rc, int retry_after_s)
 		    "Nothing was stored. Send the request again later.");
 }
 
-/* ---- routes ------------------------------------------------------------------- */
-
-static bool
-is_read(const struct gan_request *r)
-{
-	const char *m = gan_request_method(r);
-
-	return strcmp(m, "GET") == 0 || strcmp(m, "HEAD") == 0;
-}
-
-static void
-answer_health(struct gan_inbound *in, struct gan_request *r, bool ready)
-{
-	static const char ok[] = "{\"status\":\"ok\"}\n";
-	const char *why = NULL;
-
-	if (!is_read(r)) {
-		(void)gan_request_problem_with(
-		    r, GAN_PROBLEM_METHOD, "Allow", "GET, HEAD", "Health is read with GET.");
-		return;
-	}
-	if (ready && in->draining)
-		why = "Gantry is shutting down.";
-	else if (ready && in->opt.not_ready != NULL)
-		why = in->opt.not_ready(in->opt.arg);
-	if (why != NULL)
-		(void)gan_request_problem(r, GAN_PROBLEM_NOT_READY, 5, "%s", why);
-	else
-		(void)gan_request_answer(r, &(struct gan_answer){ .status = 200,
-						.type = "application/json",
-						.body = ok,
-						.len = sizeof(ok) - 1 });
-}
-
-static struct gan_exchange *
-begin_exchange(struct gan_inbound *in, struct gan_request *r)
-{
-	struct gan_exchange *x = calloc(1, sizeof(*x));
-
-	if (x == NULL) {
-		(void)gan_request_problem(
-		    r, GAN_PROBLEM_UNAVAILABLE, 5, "Send the request again later.");
-		return NULL;
-	}
-	x->refs = 1;
-	x->in = in;
-	in->refs++;
-	x->req = r;
-	x->snap = gan_snapshot_ref(in->snap);
-	gan_request_set_user(r, x, on_end);
-	return x;
-}
-
-/* Routes of later versions: told from those that never will be. */
-static bool
-comes_later(const char *path)
-{
-	static const char *const globs[] = { "/v1/events/?*/?*/batch", "/v1/objects",
-		"/v1/outbox/?*", "/openapi.json" };
-
-	for (size_t i = 0; i < GAN_COUNT(globs); i++) {
-		if (gan_glob(globs[i], path))
-			return true;
-	}
-	return false;
-}
-
-static void
-on_head(void *arg, struct gan_request *r)
-{
-	static const char hooks[] = "/hooks/", events[] = "/v1/events/";
-	struct gan_inbound *in = arg;
-	const char *path = gan_request_path(r);
-	struct gan_exchange *x;
-
-	if (strcmp(path, "/healthz") == 0 || strcmp(path, "/readyz") == 0) {
-		answer_health(in, r, path[1] == 'r');
-	} else if (comes_later(path)) {
-		(void)gan_request_problem(r, GAN_PROBLEM_NOT_BUILT, 0,
-		    "This version of Gantry knows POST /hooks/{source}, POST "
-		    "/v1/events/{source}/{topic} and GET /v1/events/{id}.");
-	} else if (strncmp(path, hooks, sizeof(hooks) - 1) == 0) {
-		x = begin_exchange(in, r);
-		if (x != NULL)
-			gan_webhook_head(x, path + sizeof(hooks) - 1);
-	} else if (strncmp(path, events, sizeof(events) - 1) == 0) {
-		x = begin_exchange(in, r);
-		if (x != NULL)
-			gan_erp_head(x, path + sizeof(events) - 1);
-	} else {
-		(void)gan_request_problem(r, GAN_PROBLEM_NOT_FOUND, 0,
-		    "Senders use /hooks/{source}, /v1/events/{source}/{topic} or /v1/events/{id}.");
-	}
-}
+/* ---- life --------------------------------------------------------------------- */
 
 static void
 on_request(void *arg, struct gan_request *r)
@@ -271,8 +194,6 @@ on_request(void *arg, struct gan_request *r)
 	x->received_ms = gan_wall_ms();
 	x->run(x);
 }
-
-/* ---- life --------------------------------------------------------------------- */
 
 /* Everything else needs some too: the store, workers, connectors. */
 static void
@@ -300,7 +221,7 @@ gan_inbound_open(uv_loop_t *loop, const struct gan_inbound_options *opt,
 		.max_body = (uint64_t)p->max_body,
 		.max_connections = p->max_connections,
 		.keep_alive = p->keep_alive,
-		.on_head = on_head,
+		.on_head = gan_routes_head,
 		.on_request = on_request,
 		.arg = in };
 	int rc;

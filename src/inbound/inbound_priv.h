@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* inbound_priv.h - shared by inbound.c, snapshot.c, webhook.c and erp.c only. */
+/* inbound_priv.h - what the public listener's own files share: not server*.c and request.c. */
 #pragma once
 
 #include "base/hmac.h"
+#include "inbound/auth.h"
 #include "inbound/inbound.h"
 #include "inbound/request.h"
 #include "inbound/server.h"
@@ -14,10 +15,9 @@ enum { GAN_CLIENT_LEN = 64, GAN_VALUE_MAX = GAN_INBOUND_VALUE_MAX };
 /* A source with its keys prepared. */
 struct gan_inbound_source {
 	const struct gan_conf_source *conf;
-	struct gan_signer *signer;                             /* webhooks */
-	unsigned char tokens[GAN_SECRETS_MAX][GAN_SHA256_LEN]; /* http: their digests */
-	size_t ntokens;
-	bool form_told; /* which form the first good signature had */
+	struct gan_signer *signer; /* webhooks */
+	struct gan_auth auth;      /* http */
+	bool form_told;            /* which form the first good signature had */
 };
 
 /* A configuration with all that requests need of it; counted, on the loop thread only. */
@@ -73,7 +73,7 @@ struct gan_exchange {
 	struct gan_inbound_source *src;
 	void (*run)(struct gan_exchange *x); /* when the body is complete */
 	int64_t received_ms;
-	unsigned token; /* http: which one of the source opened, from 1 */
+	unsigned way; /* http: which one of src->auth opened, from 1 */
 	char topic[GAN_TOPIC_MAX + 1];
 	char event_id[GAN_TOPIC_MAX + 1]; /* GET /v1/events/{id} */
 	bool rejected;                    /* stored, but as rejected */
@@ -82,14 +82,37 @@ struct gan_exchange {
 	struct gan_exchange *next; /* in keyed */
 };
 
+/* NULL without memory. */
+struct gan_exchange *gan_exchange_begin(struct gan_inbound *in, struct gan_request *r);
 struct gan_exchange *gan_exchange_ref(struct gan_exchange *x);
 void gan_exchange_unref(struct gan_exchange **xp);
 
-/* The path behind "/hooks/" and "/v1/events/"; headers are complete, the body is not there. */
-void gan_webhook_head(struct gan_exchange *x, const char *rest);
-void gan_erp_head(struct gan_exchange *x, const char *rest);
+/*
+ * Routes: routes.c has the table.  A head function is called when the headers
+ * are complete and the body is not there, with what stands in the path for
+ * {...}, in order; it answers, or sets x->run.
+ */
+#define GAN_ROUTE_PARTS 2
+#define GAN_ROUTE_PART_MAX 255
+typedef void (*gan_head_fn)(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS]);
+void gan_webhook_head(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS]);
+void gan_erp_head_post(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS]);
+void gan_erp_head_event(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS]);
 
-/* What both do. */
+/* For the server: finds the route and begins the exchange. */
+void gan_routes_head(void *arg, struct gan_request *r);
+
+/* ---- senders of kind http: sender.c ------------------------------------------- */
+
+/*
+ * Who sends, before the body is read: fills x->src and x->way.  False when the
+ * request was answered.  _of: it has to be the source of that name; _any: the
+ * one that the credentials belong to.
+ */
+bool gan_sender_of(struct gan_exchange *x, const char *source);
+bool gan_sender_any(struct gan_exchange *x);
+
+/* ---- what webhooks and posts share -------------------------------------------- */
 
 /* A header's value for meta and log: printable, bounded; NULL when absent or empty. */
 const char *gan_exchange_value(

@@ -20,8 +20,8 @@
 	X(TOPIC, 400, "bad-topic", "The topic is not well-formed")                                 \
 	X(IDEMPOTENCY_KEY, 400, "bad-idempotency-key", "The Idempotency-Key is not usable")        \
 	X(SIGNATURE, 401, "bad-signature", "The signature does not fit")                           \
-	X(TOKEN, 401, "bad-token", "The bearer token is missing or unknown")                       \
-	X(FORBIDDEN, 403, "wrong-source", "The bearer token belongs to another source")            \
+	X(TOKEN, 401, "bad-token", "The credentials are missing or unknown")                       \
+	X(FORBIDDEN, 403, "wrong-source", "The credentials belong to another source")            \
 	X(NOT_FOUND, 404, "not-found", "There is nothing here")                                    \
 	X(METHOD, 405, "method-not-allowed", "This method is not allowed here")                    \
 	X(TIMEOUT, 408, "too-slow", "The request took too long to arrive")                         \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* snapshot.c - a configuration made ready for requests: keys, token digests, proxies. */
+/* snapshot.c - a configuration made ready for requests: keys, digests, proxies. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,22 +9,18 @@
 #include "inbound/inbound_priv.h"
 
 static int
-prepare_tokens(struct gan_inbound_source *src, struct gan_err *err)
+prepare_auth(struct gan_inbound_source *src, struct gan_err *err)
 {
 	const struct gan_conf_source *conf = src->conf;
+	char what[80];
+	int rc;
 
-	for (size_t i = 0; i < conf->nsecrets; i++) {
-		struct gan_bytes part = { conf->secrets[i].bytes, conf->secrets[i].len };
-
-		/* Without its bytes (an offline check) or empty, a token opens nothing. */
-		if (part.p == NULL || part.len == 0)
-			return gan_err_set(err, GAN_EINVAL, "source %s: token %s is empty",
-			    conf->name, conf->secrets[i].name);
-		if (gan_sha256(&part, 1, src->tokens[i]) < 0)
-			return gan_err_set(err, GAN_ENOMEM, "source %s", conf->name);
-		src->ntokens++;
-	}
-	return GAN_OK;
+	(void)snprintf(what, sizeof(what), "source %s", conf->name);
+	rc = gan_auth_add_tokens(&src->auth, what, conf->secrets, err);
+	if (rc == GAN_OK)
+		rc = gan_auth_add_basic(
+		    &src->auth, what, conf->basic_user, conf->basic_passwords, err);
+	return rc;
 }
 
 int
@@ -49,7 +45,7 @@ gan_snapshot_new(struct gan_config *conf, struct gan_snapshot **ret_snap, struct
 		if (src->conf->kind == GAN_SOURCE_WEBHOOK)
 			rc = gan_signer_new(src->conf, &src->signer, err);
 		else if (src->conf->kind == GAN_SOURCE_HTTP)
-			rc = prepare_tokens(src, err);
+			rc = prepare_auth(src, err);
 	}
 	if (rc < 0)
 		return rc;

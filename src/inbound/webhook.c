@@ -23,9 +23,9 @@
 static void accept_webhook(struct gan_exchange *x);
 
 void
-gan_webhook_head(struct gan_exchange *x, const char *rest)
+gan_webhook_head(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS])
 {
-	x->src = gan_snapshot_source(x->snap, rest);
+	x->src = gan_snapshot_source(x->snap, part[0]);
 	if (x->src == NULL || x->src->conf->kind == GAN_SOURCE_HTTP) {
 		(void)gan_request_problem(x->req, GAN_PROBLEM_NOT_FOUND, 0,
 		    "No webhook source of this name is configured. Check the callback URL.");
@@ -34,11 +34,6 @@ gan_webhook_head(struct gan_exchange *x, const char *rest)
 	if (x->src->signer == NULL) {
 		(void)gan_request_problem(x->req, GAN_PROBLEM_NOT_BUILT, 0,
 		    "Sources of this kind take no requests in this version of Gantry.");
-		return;
-	}
-	if (strcmp(gan_request_method(x->req), "POST") != 0) {
-		(void)gan_request_problem_with(
-		    x->req, GAN_PROBLEM_METHOD, "Allow", "POST", "Webhooks are sent with POST.");
 		return;
 	}
 	x->run = accept_webhook;

@@ -185,6 +185,11 @@ static struct gan_conf_source sources[] = {
 	    .kind = GAN_SOURCE_HTTP,
 	    .secrets = { { (char[]){ "t3" }, (char[]){ "lab-token" }, 9 } },
 	    .nsecrets = 1 },
+	{ .name = (char[]){ "sap" },
+	    .kind = GAN_SOURCE_HTTP,
+	    .basic_user = (char[]){ "sap user" },
+	    .basic_passwords = { { (char[]){ "p1" }, (char[]){ "pass:word" }, 9 },
+		{ (char[]){ "p2" }, (char[]){ "another" }, 7 } } },
 	{ .name = (char[]){ "feed" }, .kind = GAN_SOURCE_FEED, .not_built = true },
 };
 static struct gan_config conf;

@@ -163,7 +163,8 @@ START_TEST(every_key_lands_in_its_place)
 	    "  a: {kind: prodsmart-webhook, secret: [secret:hook, secret:hook2], signature: "
 	    "{header: X-Sig, algorithm: sha1, encoding: base64hex}}\n"
 	    "  b: {kind: prodsmart-webhook, secret: secret:hook, signature: {header: X-B}}\n"
-	    "  e: {kind: http, tokens: secret:erp}\n");
+	    "  e: {kind: http, tokens: secret:erp}\n"
+	    "  s: {kind: http, basic: {user: sap, password: [secret:hook, secret:hook2]}}\n");
 	ck_assert_str_eq(conf->public.address.host, "::1");
 	ck_assert_uint_eq(conf->public.address.port, 0);
 	ck_assert_int_eq(conf->public.max_body, 2048);
@@ -192,6 +193,11 @@ START_TEST(every_key_lands_in_its_place)
 	ck_assert(!gan_config_source(conf, "b")->signature.pinned);
 	ck_assert_str_eq(gan_config_source(conf, "b")->signature.header, "x-b");
 	ck_assert_int_eq(gan_config_source(conf, "e")->kind, GAN_SOURCE_HTTP);
+	ck_assert_uint_eq(gan_config_source(conf, "e")->nsecrets, 1);
+	ck_assert_ptr_null(gan_config_source(conf, "e")->basic_user);
+	ck_assert_str_eq(gan_config_source(conf, "s")->basic_user, "sap");
+	ck_assert_str_eq(gan_config_source(conf, "s")->basic_passwords[1].name, "hook2");
+	ck_assert_uint_eq(gan_config_source(conf, "s")->nsecrets, 0);
 	ck_assert_ptr_null(gan_config_source(conf, "z"));
 }
 END_TEST
@@ -366,6 +372,13 @@ static const struct {
 	    "~/gantry.yaml:3:39: error: 'signature' does not belong to this kind, only to "
 	    "prodsmart-webhook\n    3 |   a: {kind: http, tokens: secret:erp, signature: auto}\n"
 	    "      |                                       ^\n" },
+	{ V "sources:\n  a: {kind: http}\n",
+	    "~/gantry.yaml:3:3: error: missing key 'tokens', or 'basic' with 'user' and 'password': "
+	    "the sender has to prove who it is\n    3 |   a: {kind: http}\n      |   ^\n" },
+	{ V "sources:\n  a: {kind: http, basic: {user: \"a:b\", password: secret:erp}}\n",
+	    "~/gantry.yaml:3:33: error: 'user' must not hold a colon: HTTP Basic ends the user's "
+	    "name there\n    3 |   a: {kind: http, basic: {user: \"a:b\", password: secret:erp}}\n"
+	    "      |                                 ^\n" },
 	{ V "sources:\n  a: {kind: http, tokens: [secret:erp, secret:tok, secret:hook]}\n",
 	    "~/gantry.yaml:3:27: error: 'tokens' must be secret:NAME or a list of two\n"
 	    "    3 |   a: {kind: http, tokens: [secret:erp, secret:tok, secret:hook]}\n"
@@ -485,6 +498,8 @@ static const char *const plain_secrets[] = {
 	V "sources:\n  a:\n    kind: http\n    tokens:\n      - hunter2\n",
 	V "sources:\n  a: {kind: http, tokns: hunter2}\n",
 	V "sources:\n  a: {kind: http, tokens: {hunter2: 1}}\n",
+	V "sources:\n  a: {kind: http, basic: {user: u, password: hunter2}}\n",
+	V "sources:\n  a: {kind: http, basic: {user: 1, password: [secret:erp, hunter2]}}\n",
 	V "sources:\n  a: {kind: http, tokens: secret:erp, tokens: hunter2}\n",
 	V "sources:\n  a: {kind: http, password: hunter2}\n",
 	V "sources:\n  a: {kind: htp, tokens: hunter2}\n",

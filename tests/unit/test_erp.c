@@ -81,6 +81,37 @@ START_TEST(posts_are_refused_with_a_reason)
 }
 END_TEST
 
+/* base64 of "sap user:pass:word", of "sap user:another"; of "sap user:pass", of "erp:plant-token-1"
+ */
+#define SAP_1 "Authorization: Basic c2FwIHVzZXI6cGFzczp3b3Jk\r\n"
+#define SAP_2 "authorization: basic  c2FwIHVzZXI6YW5vdGhlcg== \r\n"
+
+START_TEST(basic_is_for_those_who_only_know_it)
+{
+	static const char *const wrong[] = { "Basic c2FwIHVzZXI6cGFzcw==", "Basic",
+		"Basic ZXJwOnBsYW50LXRva2VuLTE=", "Bearer c2FwIHVzZXI6cGFzczp3b3Jk",
+		"Bearer pass:word", "Basic c2FwIHVzZXI6cGFzczp3b3Jk x",
+		"Digest c2FwIHVzZXI6cGFzczp3b3Jk", "Basic plant-token-1" };
+
+	ck_assert_int_eq(ask("POST /v1/events/sap/a", "{}", SAP_1 TYPE), 202);
+	ck_assert(strstr(job()->in.meta, "\"password\":1") != NULL);
+	ck_assert_int_eq(ask("POST /v1/events/sap/a", "{}", SAP_2 TYPE), 202);
+	ck_assert(strstr(job()->in.meta, "\"password\":2") != NULL);
+	ck_assert_str_eq(job()->in.source, "sap");
+	ck_assert_int_eq(ask("POST /v1/events/erp/a", "{}", SAP_1 TYPE), 403);
+	ck_assert_int_eq(ask("POST /v1/events/sap/a", "{}", AUTH TYPE), 403);
+	for (size_t i = 0; i < GAN_COUNT(wrong); i++) {
+		int status =
+		    ask("POST /v1/events/sap/a", "{}", TYPE "Authorization: %s\r\n", wrong[i]);
+
+		ck_assert_msg(status == 401, "%s: %s", wrong[i], last);
+		ck_assert(
+		    said("WWW-Authenticate: Bearer realm=\"gantry\", Basic realm=\"gantry\""));
+	}
+	ck_assert_uint_eq(store.njobs, 2);
+}
+END_TEST
+
 START_TEST(keys_make_repeats_harmless)
 {
 	unsigned char first[16];
@@ -177,6 +208,7 @@ main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, a_post_is_stored);
 	tcase_add_test(tc, posts_are_refused_with_a_reason);
+	tcase_add_test(tc, basic_is_for_those_who_only_know_it);
 	tcase_add_test(tc, keys_make_repeats_harmless);
 	tcase_add_test(tc, the_same_key_twice_at_a_time);
 	tcase_add_test(tc, events_are_shown_to_their_sender);

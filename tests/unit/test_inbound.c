@@ -36,7 +36,7 @@ static const struct {
 	{ "GET /v1/outbox/", 404, NULL },
 	{ "GET /openapi.json", 501, "/problems/not-built" },
 	{ "POST /v1/events//a", 404, NULL },
-	{ "GET /v1/events/", 401, NULL },
+	{ "GET /v1/events/", 404, NULL },
 	{ "GET /v2/events/x", 404, NULL },
 };
 
@@ -57,9 +57,9 @@ END_TEST
 
 START_TEST(readiness_says_why_not)
 {
-	not_ready_text = "The store is not open yet.";
+	not_ready_text = "the store is not open yet";
 	ck_assert_int_eq(ask("GET /readyz", "", "%s", ""), 503);
-	ck_assert(said("The store is not open yet."));
+	ck_assert(said("the store is not open yet"));
 	ck_assert(said("Retry-After"));
 	ck_assert_int_eq(ask("GET /healthz", "", "%s", ""), 200);
 }

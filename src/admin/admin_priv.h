@@ -22,6 +22,7 @@
 #define GAN_EXIT_NEGATIVE 1
 #define GAN_EXIT_USAGE 64
 #define GAN_EXIT_UNAVAILABLE 69
+#define GAN_EXIT_NOPERM 77
 
 #define GAN_CONTROL_MAX_REQUEST (2u << 20)
 #define GAN_CONTROL_MAX_REPLY (32u << 20)
@@ -89,6 +90,11 @@ void gan_call_store_done(void *arg, int rc, const char *json, size_t len);
 /* True when the daemon stops: the call has been answered and is gone. */
 bool gan_call_cancelled(struct gan_call *c);
 
+/* One command of the store on its way; done fits gan_json_fn, its arg is the call. */
+void gan_call_command(struct gan_call *c, const struct gan_command *cmd, gan_json_fn done);
+/* Its end where something may have become due: outbound looks, the answer goes out. */
+void gan_call_changed(void *arg, int rc, const char *json, size_t len);
+
 /* Write an audit row and nothing else; next runs when it is committed. */
 void gan_call_note(struct gan_call *c, const char *id, void (*next)(struct gan_call *c));
 
@@ -134,6 +140,8 @@ void gan_verb_quarantine_list(struct gan_call *c);
 void gan_verb_retry(struct gan_call *c);
 void gan_verb_resolve(struct gan_call *c);
 void gan_verb_skip(struct gan_call *c);
+void gan_verb_correct(struct gan_call *c);
+void gan_verb_approve(struct gan_call *c);
 void gan_verb_pause(struct gan_call *c);
 void gan_verb_resume(struct gan_call *c);
 void gan_verb_reload(struct gan_call *c);

@@ -24,9 +24,11 @@ static const struct gan_verb verbs[] = {
 	{ "lanes", "connector key " PAGE, false, gan_verb_lanes },
 	{ "audit", PAGE, false, gan_verb_audit },
 	{ "store check", "", false, gan_verb_store_check },
-	{ "retry", "id ", true, gan_verb_retry },
+	{ "retry", "id without_after ", true, gan_verb_retry },
 	{ "resolve", "id as ", true, gan_verb_resolve },
 	{ "skip", "id ", true, gan_verb_skip },
+	{ "correct", "id body ", true, gan_verb_correct },
+	{ "approve", "id ", true, gan_verb_approve },
 	{ "pause", "connector ", true, gan_verb_pause },
 	{ "resume", "connector ", true, gan_verb_resume },
 	{ "reload", "", true, gan_verb_reload },
@@ -139,6 +141,10 @@ gan_call_store_failed(struct gan_call *c, int rc, const char *json)
 	case GAN_ESTATE:
 		gan_call_fail(c, GAN_EXIT_NEGATIVE, "%s",
 		    json != NULL && *json != '\0' ? json : "not possible in its state");
+		return;
+	case GAN_EPERM:
+		gan_call_fail(
+		    c, GAN_EXIT_NOPERM, "%s", json != NULL && *json != '\0' ? json : "not allowed");
 		return;
 	case GAN_EFULL:
 		gan_call_fail(c, GAN_EXIT_NEGATIVE,

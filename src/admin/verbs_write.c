@@ -14,27 +14,30 @@
 #include "inbound/inbound.h"
 #include "outbound/outbound.h"
 
-static void
-run_command(struct gan_call *c, enum gan_command_kind kind, const char *id, const char *verb,
-    gan_json_fn done)
+void
+gan_call_command(struct gan_call *c, const struct gan_command *cmd, gan_json_fn done)
 {
-	struct gan_command cmd = {
-		.kind = kind,
-		.id = id,
-		.verb = verb,
-		.who = c->who,
-		.reason = c->reason,
-		.now_ms = gan_wall_ms(),
-	};
-	int rc = gan_store_command(c->admin->ops.store, &cmd, done, c);
+	struct gan_command full = *cmd;
+	int rc;
 
+	full.who = c->who;
+	full.reason = c->reason;
+	full.now_ms = gan_wall_ms();
+	rc = gan_store_command(c->admin->ops.store, &full, done, c);
 	if (rc < 0)
 		gan_call_store_failed(c, rc, NULL);
 }
 
-/* Something may have become due: the store tells outbound of it; this makes it sure. */
 static void
-changed(void *arg, int rc, const char *json, size_t len)
+run_command(struct gan_call *c, enum gan_command_kind kind, const char *id, const char *verb,
+    gan_json_fn done)
+{
+	gan_call_command(c, &(struct gan_command){ .kind = kind, .id = id, .verb = verb }, done);
+}
+
+/* The store tells outbound what has become due; this makes it sure. */
+void
+gan_call_changed(void *arg, int rc, const char *json, size_t len)
 {
 	struct gan_call *c = arg;
 
@@ -79,10 +82,16 @@ gan_verb_retry(struct gan_call *c)
 
 	if (!gan_call_need(c, "id", &id))
 		return;
-	if (gan_id_parse(GAN_ID_EVENT, id, &n))
+	if (gan_call_flag(c, "without_after")) {
+		if (gan_id_parse(GAN_ID_DELIVERY, id, &n))
+			run_command(c, GAN_CMD_FREE, id, "retry --without-after", gan_call_changed);
+		else
+			gan_call_fail(c, GAN_EXIT_USAGE,
+			    "retry --without-after takes the id of a delivery (d…)");
+	} else if (gan_id_parse(GAN_ID_EVENT, id, &n))
 		gan_call_note(c, id, remap_noted);
 	else if (gan_id_parse(GAN_ID_DELIVERY, id, &n))
-		run_command(c, GAN_CMD_RETRY, id, "retry", changed);
+		run_command(c, GAN_CMD_RETRY, id, "retry", gan_call_changed);
 	else
 		gan_call_fail(c, GAN_EXIT_USAGE,
 		    "retry takes the id of a delivery (d…) or of an event (e…), as the lists show "
@@ -102,9 +111,9 @@ gan_verb_resolve(struct gan_call *c)
 	if (!gan_id_parse(GAN_ID_DELIVERY, id, &n))
 		gan_call_fail(c, GAN_EXIT_USAGE, "resolve takes the id of a delivery (d…)");
 	else if (strcmp(as, "sent") == 0)
-		run_command(c, GAN_CMD_SENT, id, "resolve --as sent", changed);
+		run_command(c, GAN_CMD_SENT, id, "resolve --as sent", gan_call_changed);
 	else if (strcmp(as, "not-sent") == 0)
-		run_command(c, GAN_CMD_NOT_SENT, id, "resolve --as not-sent", changed);
+		run_command(c, GAN_CMD_NOT_SENT, id, "resolve --as not-sent", gan_call_changed);
 	else
 		gan_call_fail(c, GAN_EXIT_USAGE, "--as is 'sent' or 'not-sent'");
 }
@@ -118,7 +127,7 @@ gan_verb_skip(struct gan_call *c)
 	if (!gan_call_need(c, "id", &id))
 		return;
 	if (gan_id_parse(GAN_ID_DELIVERY, id, &n) || gan_id_parse(GAN_ID_EVENT, id, &n))
-		run_command(c, GAN_CMD_SKIP, id, "skip", changed);
+		run_command(c, GAN_CMD_SKIP, id, "skip", gan_call_changed);
 	else
 		gan_call_fail(c, GAN_EXIT_USAGE,
 		    "skip takes the id of a delivery (d…) or of a rejected event (e…)");

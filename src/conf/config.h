@@ -174,7 +174,8 @@ struct gan_config {
 	size_t nsources;
 	struct gan_conf_connector *connectors;
 	size_t nconnectors;
-	bool require_reason; /* gantryctl writes need --reason */
+	bool require_reason;   /* gantryctl writes need --reason */
+	bool require_approval; /* a correction is sent when another user approves it */
 	enum gan_log_level log_level;
 };
 

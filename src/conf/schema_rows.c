@@ -39,6 +39,9 @@ const struct gan_schema_row gan_schema_rows[] = {
 	    .help = "Folder of the secret files. A systemd credential of the same name wins." },
 	{ "require_reason", GAN_T_BOOL, .dflt = "false", CONF(require_reason),
 	    .help = "Whether commands of gantryctl(1) that change something need *--reason*." },
+	{ "require_approval", GAN_T_BOOL, .dflt = "false", CONF(require_approval),
+	    .help = "Whether what *gantryctl correct* edits is sent only when another user approves "
+		    "it." },
 
 	{ "listen", GAN_T_MAP,
 	    .help = "Where gantryd listens. Addresses, the socket and _max_connections_ change with a "

@@ -145,6 +145,8 @@ act(struct gan_ctl *ctl, const char *id, bool several, struct gan_buf *out)
 
 	gan_ctl_request_begin(&b, ctl->cmd->name);
 	gan_ctl_request_str(&b, "id", id);
+	if (ctl->opt[GAN_CTL_OPT_WITHOUT_AFTER] != NULL)
+		gan_ctl_request_flag(&b, "without_after");
 	gan_ctl_request_end(&b, ctl->reason);
 	if (gan_ctl_call(ctl, &b, ctl->cmd->deadline_s, &r, &err) < 0)
 		return gan_ctl_fail(&err);
@@ -196,7 +198,7 @@ gan_ctl_run_each(struct gan_ctl *ctl)
 	int rc = GAN_CTL_OK;
 
 	for (int i = 0; i < GAN_CTL_NOPTIONS && !listed; i++) {
-		if (ctl->opt[i] != NULL)
+		if (ctl->opt[i] != NULL && i != GAN_CTL_OPT_WITHOUT_AFTER)
 			return gan_ctl_fail_text(GAN_CTL_USAGE, "ids or filters, not both");
 	}
 	for (int i = 0; i < ctl->noperands; i++) {

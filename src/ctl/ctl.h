@@ -59,6 +59,9 @@ enum {
 	GAN_CTL_OPT_CHECK,
 	GAN_CTL_OPT_ALL,
 	GAN_CTL_OPT_EVENT_FILE,
+	GAN_CTL_OPT_WITHOUT_AFTER,
+	GAN_CTL_OPT_BODY,
+	GAN_CTL_OPT_EDIT,
 	GAN_CTL_NOPTIONS,
 };
 
@@ -167,7 +170,7 @@ void gan_ctl_request_end(struct gan_buf *b, const char *reason);
 GAN_MUST_CHECK int gan_ctl_request_options(
     struct gan_ctl *ctl, struct gan_buf *b, struct gan_err *err);
 
-/* ---- run.c, bulk.c, offline.c: each returns an exit code ---- */
+/* ---- run.c, bulk.c, correct.c, offline.c: each returns an exit code ---- */
 
 int gan_ctl_run_plain(struct gan_ctl *ctl);
 int gan_ctl_run_status(struct gan_ctl *ctl);
@@ -175,6 +178,7 @@ int gan_ctl_run_show(struct gan_ctl *ctl);
 int gan_ctl_run_reload(struct gan_ctl *ctl);
 int gan_ctl_run_backup(struct gan_ctl *ctl);
 int gan_ctl_run_each(struct gan_ctl *ctl);
+int gan_ctl_run_correct(struct gan_ctl *ctl);
 int gan_ctl_run_accept(struct gan_ctl *ctl);
 int gan_ctl_run_files(struct gan_ctl *ctl);
 int gan_ctl_run_try(struct gan_ctl *ctl);

@@ -83,8 +83,8 @@ gan_ctl_advice(const char *kind)
 		    "look in the target's own screens whether it arrived, then `gantryctl resolve "
 		    "%s --as sent` or `--as not-sent`" },
 		{ "dead",
-		    "mend the cause, then `gantryctl retry %s`; or `gantryctl skip %s` if it must "
-		    "not be sent" },
+		    "mend the cause, then `gantryctl retry %s`; `gantryctl correct %s --edit` if its "
+		    "body is what is wrong; or `gantryctl skip %s` if it must not be sent" },
 		{ "expired",
 		    "it is older than its rule allows: `gantryctl retry %s` sends it all the same, "
 		    "`gantryctl skip %s` drops it" },
@@ -327,6 +327,44 @@ put_wait(struct teller *t, struct gan_span d)
 	put_line(t, 4, "next try:", gan_span_get(d, "next_at"));
 }
 
+/* Who changed the body, and which delivery is the other one. */
+static void
+put_corrections(struct teller *t, struct gan_span d)
+{
+	struct gan_span made = gan_span_get(d, "correction"), waits = gan_span_get(d, "to_approve");
+
+	put_line(t, 4, "of replay:", gan_span_get(d, "replay"));
+	put_line(t, 4, "corrected copy of:", gan_span_get(d, "corrects"));
+	put_line(t, 4, "corrected by:", gan_span_get(made, "who"));
+	put_line(t, 4, "correction:", gan_span_get(made, "reason"));
+	put_line(t, 4, "approved by:", gan_span_get(made, "approved_by"));
+	put_line(t, 4, "replaced by:", gan_span_get(d, "replaced_by"));
+	if (!is_set(waits))
+		return;
+	put_line(t, 4, "a correction waits for an approval, by:", gan_span_get(waits, "who"));
+	put_line(t, 4, "correction:", gan_span_get(waits, "reason"));
+	put_excerpt(t, 4, "new body:", gan_span_get(waits, "request"));
+	gan_buf_puts(t->out, "    what to do: another user looks at it, then `gantryctl approve ");
+	put_text(t, gan_span_get(d, "id"), "ID");
+	gan_buf_puts(t->out, "`\n");
+}
+
+/* What it comes after, and that a person may let it go: while that is what holds it. */
+static void
+put_after(struct teller *t, struct gan_span d)
+{
+	static const char held[] = "waits until delivered: effect";
+	char *why GAN_AUTO(gan_str_free) = gan_span_dup(gan_span_path(d, "last.error"));
+
+	put_line(t, 4, "comes after:", gan_span_get(d, "after"));
+	if (!is_set(gan_span_get(d, "after")) || why == NULL ||
+	    strncmp(why, held, strlen(held)) != 0)
+		return;
+	gan_buf_puts(t->out, "    if it need not come first: `gantryctl retry ");
+	put_text(t, gan_span_get(d, "id"), "ID");
+	gan_buf_puts(t->out, " --without-after --reason TEXT`\n");
+}
+
 static void
 put_delivery(struct teller *t, struct gan_span d)
 {
@@ -353,12 +391,15 @@ put_delivery(struct teller *t, struct gan_span d)
 	put_line(t, 4, "key:", gan_span_get(d, "key"));
 	put_line(t, 4, "effect:", gan_span_get(d, "effect"));
 	put_excerpt(t, 4, "body:", gan_span_get(d, "request"));
+	put_corrections(t, d);
 	no = put_course(t, d, &answer);
 	put_last(t, d, no == 0);
 	if (answer.n != gave.n || answer.n == 0 || memcmp(answer.p, gave.p, gave.n) != 0)
 		put_excerpt(t, 4, "the target gave:", gave);
 	if (gan_span_is(state, "waiting"))
 		put_wait(t, d);
+	if (!gan_span_is(state, "delivered") && !gan_span_is(state, "skipped"))
+		put_after(t, d);
 	put_advice(t, 4, state, gan_span_get(d, "id"));
 }
 

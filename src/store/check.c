@@ -22,6 +22,11 @@
 /* More rows of one lane are not counted: that would take longer than a slice. */
 #define LANE_COUNTED "10000"
 
+/* Where the head stands: a corrected copy, where its original stood. */
+#define HEAD_PLACE                                                                                 \
+	"coalesce((SELECT p.place FROM place p WHERE p.lane_id = l.id AND p.delivery_id = l.head)" \
+	", l.head)"
+
 #define LANE_BOOKS                                                                                 \
 	"SELECT l.id, CASE"                                                                        \
 	" WHEN (l.next_ms IS NOT NULL) + (l.lease_until IS NOT NULL) +"                            \
@@ -37,8 +42,9 @@
 	"  (SELECT 1 FROM attention a WHERE a.id = d.id AND a.what = 'd'))"                        \
 	"  THEN 'is blocked, but its head is not on the attention list'"                           \
 	" WHEN l.lease_until IS NULL AND (EXISTS (SELECT 1 FROM delivery o INDEXED BY"             \
-	"  delivery_lane WHERE o.lane_id = l.id AND o.lane_id <> o.id AND o.id < l.head) OR"       \
-	"  (l.head > l.id AND EXISTS (SELECT 1 FROM delivery o WHERE o.id = l.id AND"              \
+	"  delivery_lane WHERE o.lane_id = l.id AND o.lane_id <> o.id AND o.id < " HEAD_PLACE      \
+	"  AND o.id <> l.head) OR (" HEAD_PLACE                                                    \
+	" > l.id AND l.head <> l.id AND EXISTS (SELECT 1 FROM delivery o WHERE o.id = l.id AND"    \
 	"  o.lane_id = l.id))) THEN 'has an open delivery before its head'"                        \
 	" WHEN l.open < " LANE_COUNTED " AND l.open <> (SELECT count(*) FROM delivery o WHERE"     \
 	"  o.id = l.id AND o.lane_id = l.id) + (SELECT count(*) FROM (SELECT 1 FROM delivery o"    \

@@ -142,6 +142,9 @@ by_effect(
 	default:
 		d->held = true;
 		d->next_ms = j->at.due_ms + RECHECK_MS;
+		if (verdict == GAN_EFFECT_AFTER && j->at.give_up_ms > 0 &&
+		    d->next_ms > d->first_sent_ms + j->at.give_up_ms)
+			d->next_ms = d->first_sent_ms + j->at.give_up_ms;
 		rc = gan_dlv_move(s, d, GAN_DLV_WAITING, why, NULL, now_ms);
 		closes = false;
 		break;

@@ -7,16 +7,9 @@
 #include "base/clock.h"
 #include "store/store_priv.h"
 
-struct command_job {
-	struct gan_job job;
-	struct gan_command c;
-	gan_json_fn cb;
-	void *arg;
-	struct gan_buf out;
-};
-
-static int
-audit(struct gan_store *s, const struct gan_command *c, const char *before, const char *after)
+int
+gan_command_audit(
+    struct gan_store *s, const struct gan_command *c, const char *before, const char *after)
 {
 	int64_t id = gan_id_next(s->txn.last_audit, c->now_ms);
 
@@ -41,6 +34,10 @@ static const struct move {
 	[GAN_CMD_SKIP] = { GAN_TO(GAN_DLV_WAITING) | GAN_TO(GAN_DLV_UNKNOWN) |
 			       GAN_TO(GAN_DLV_DEAD) | GAN_TO(GAN_DLV_EXPIRED),
 	    GAN_DLV_SKIPPED, "skipped" },
+	[GAN_CMD_FREE] = { GAN_TO(GAN_DLV_DEAD) | GAN_TO(GAN_DLV_EXPIRED) | GAN_TO(GAN_DLV_WAITING),
+	    GAN_DLV_WAITING, "tried again" },
+	[GAN_CMD_CORRECT] = { 0, GAN_DLV_SKIPPED, "corrected" },
+	[GAN_CMD_APPROVE] = { 0, GAN_DLV_SKIPPED, "corrected" },
 };
 
 static const char *
@@ -52,17 +49,18 @@ possible(int state)
 	case GAN_DLV_SENDING:
 		return "wait until this attempt has ended";
 	case GAN_DLV_UNKNOWN:
-		return "look at the target, then resolve it --as sent or --as not-sent, or skip it";
+		return "look at the target, then resolve it --as sent or --as not-sent, or correct or "
+		       "skip it";
 	case GAN_DLV_DEAD:
 	case GAN_DLV_EXPIRED:
-		return "it can be retried or skipped";
+		return "it can be retried, corrected or skipped";
 	default:
 		return "nothing more can be done with it";
 	}
 }
 
-static int
-refuse(struct command_job *j, const struct gan_dlv *d)
+int
+gan_command_refuse(struct command_job *j, const struct gan_dlv *d)
 {
 	gan_buf_clear(&j->out);
 	gan_buf_printf(&j->out, "%s is %s and cannot be %s: %s", j->c.id,
@@ -84,7 +82,7 @@ rejoin(struct gan_store *s, struct gan_dlv *d, int64_t now_ms)
 	if (rc == GAN_OK)
 		rc = gan_run(s->db, GAN_SQL_DLV_LANE, GAN_I(d->id), GAN_I(lane));
 	d->lane_id = lane;
-	return rc;
+	return rc == GAN_OK ? gan_correct_place(s, d, lane) : rc;
 }
 
 static int
@@ -101,17 +99,41 @@ make_due(struct gan_store *s, const struct command_job *j, struct gan_dlv *d)
 	return rejoin(s, d, j->c.now_ms);
 }
 
+/* What it waited for goes to the audit row; the delivery has it no longer. */
+static int
+let_go(struct gan_store *s, struct command_job *j, const struct gan_dlv *d, struct gan_buf *before)
+{
+	int rc;
+
+	gan_buf_printf(before, "%s, after ", gan_delivery_state_name(d->state));
+	rc = gan_effect_free(s, d, before);
+	if (rc != GAN_ENOENT)
+		return rc;
+	gan_buf_clear(&j->out);
+	gan_buf_printf(&j->out,
+	    "%s waits for no effect: its rule has no `after`, or it was let go before", j->c.id);
+	j->job.rc = GAN_ESTATE;
+	return GAN_OK;
+}
+
 static int
 move_delivery(struct gan_store *s, struct command_job *j, struct gan_dlv *d)
 {
 	const struct gan_command *c = &j->c;
 	const struct move *m = &moves[c->kind];
+	struct gan_buf freed GAN_AUTO(gan_buf_fini) = { .max = 64 << 10 };
 	const char *before = gan_delivery_state_name(d->state);
 	int64_t lane = d->lane_id;
 	int rc = GAN_OK, left;
 
 	if ((m->from & GAN_TO(d->state)) == 0)
-		return refuse(j, d);
+		return gan_command_refuse(j, d);
+	if (c->kind == GAN_CMD_FREE) {
+		rc = let_go(s, j, d, &freed);
+		if (rc < 0 || j->job.rc != GAN_OK)
+			return rc;
+		before = freed.data;
+	}
 	if (m->to == GAN_DLV_WAITING) {
 		rc = make_due(s, j, d);
 		lane = d->lane_id;
@@ -123,7 +145,7 @@ move_delivery(struct gan_store *s, struct command_job *j, struct gan_dlv *d)
 	if (rc == GAN_OK && lane != 0)
 		rc = gan_lane_arm(s, lane, left, false, c->now_ms);
 	if (rc == GAN_OK)
-		rc = audit(s, c, before, gan_delivery_state_name(m->to));
+		rc = gan_command_audit(s, c, before, gan_delivery_state_name(m->to));
 	return rc < 0 ? rc : gan_shape_delivery_id(s, d->id, &j->out);
 }
 
@@ -137,6 +159,8 @@ command_delivery(struct gan_store *s, struct command_job *j, int64_t id)
 		j->job.rc = rc;
 	if (rc < 0)
 		return rc == GAN_ENOENT ? GAN_OK : rc;
+	if (j->c.kind == GAN_CMD_CORRECT || j->c.kind == GAN_CMD_APPROVE)
+		return gan_correct(s, j, &d);
 	return move_delivery(s, j, &d);
 }
 
@@ -153,7 +177,7 @@ skip_event(struct gan_store *s, struct command_job *j, int64_t id)
 		s->txn.attention--;
 		rc = gan_run(s->db, GAN_SQL_ATTENTION_DROP, GAN_I(id), GAN_T("e"));
 		if (rc == GAN_OK)
-			rc = audit(s, &j->c, "rejected", "rejected, closed");
+			rc = gan_command_audit(s, &j->c, "rejected", "rejected, closed");
 		return rc < 0 ? rc : gan_shape_event_id(s, id, NULL, false, 0, NULL, NULL, &j->out);
 	}
 	if (rc != GAN_ENOENT)
@@ -211,7 +235,8 @@ command_pause(struct gan_store *s, struct command_job *j)
 		   : gan_run(s->db, GAN_SQL_PAUSE_DROP, GAN_T(c->id));
 	/* Resuming one that no person paused is allowed: its token may be what stops it. */
 	if (rc == GAN_OK)
-		rc = audit(s, c, paused ? "paused" : "running", pause ? "paused" : "running");
+		rc = gan_command_audit(
+		    s, c, paused ? "paused" : "running", pause ? "paused" : "running");
 	shape_pause(j, pause, pause ? c->reason : NULL, pause ? c->now_ms : 0);
 	return rc;
 }
@@ -237,7 +262,7 @@ command_run(struct gan_store *s, struct gan_job *job)
 		gan_json_str(&j->out, "verb", c->verb);
 		gan_json_str(&j->out, "object", c->id);
 		gan_buf_putc(&j->out, '}');
-		return audit(s, c, NULL, NULL);
+		return gan_command_audit(s, c, NULL, NULL);
 	default:
 		break;
 	}
@@ -262,7 +287,8 @@ static void
 command_done(struct gan_job *job)
 {
 	struct command_job *j = (struct command_job *)job;
-	bool told = job->rc == GAN_OK || job->rc == GAN_ESTATE || job->rc == GAN_ENOENT;
+	bool told = job->rc == GAN_OK || job->rc == GAN_ESTATE || job->rc == GAN_ENOENT ||
+		    job->rc == GAN_EPERM;
 	const char *text = told && j->out.data != NULL ? j->out.data : gan_strerror(job->rc);
 
 	if (j->cb != NULL)
@@ -286,6 +312,7 @@ command_pack(struct gan_pack *p, const struct gan_command *from, struct gan_comm
 	ret->verb = gan_pack_str(p, from->verb);
 	ret->who = gan_pack_str(p, from->who);
 	ret->reason = gan_pack_str(p, from->reason);
+	ret->body = from->body == NULL ? NULL : gan_pack_mem(p, from->body, from->body_len);
 }
 
 int
@@ -309,6 +336,7 @@ gan_store_command(struct gan_store *s, const struct gan_command *c, gan_json_fn 
 	j->cb = cb;
 	j->arg = arg;
 	job = &j->job;
+	job->bytes = c->body_len;
 	rc = gan_store_job_post(s, job);
 	if (rc < 0)
 		gan_store_job_free(&job);

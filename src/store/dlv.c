@@ -43,6 +43,7 @@ gan_dlv_load(struct gan_store *s, int64_t id, struct gan_dlv *ret)
 	ret->next_ms = sqlite3_column_int64(st, 9);
 	ret->lane_id = sqlite3_column_int64(st, 14);
 	ret->replay = sqlite3_column_int64(st, 15) > 0;
+	ret->copy = sqlite3_column_int64(st, 15) < 0;
 	ret->created_ms = sqlite3_column_int64(st, 16);
 	ret->first_sent_ms = sqlite3_column_int64(st, 17);
 	ret->valid_until_ms = sqlite3_column_int64(st, 18);
@@ -113,6 +114,8 @@ gan_dlv_move(struct gan_store *s, struct gan_dlv *d, int to, const char *reason,
 	rc = gan_run(s->db, closes ? GAN_SQL_DLV_CLOSE : GAN_SQL_DLV_STATE, GAN_I(d->id), GAN_I(to),
 	    GAN_I(d->next_ms), GAN_I(d->attempts), GAN_I0(d->first_sent_ms), GAN_I(d->maybe_sent),
 	    GAN_I(d->held), GAN_T(reason), GAN_I0(d->valid_until_ms));
+	if (rc == GAN_OK && closes && d->copy)
+		rc = gan_run(s->db, GAN_SQL_PLACE_DROP, GAN_I(d->lane_id), GAN_I(d->id));
 	if (rc == GAN_OK)
 		rc = attention_keep(s, d, to, kind, now_ms);
 	s->txn.deliveries[d->state]--;

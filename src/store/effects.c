@@ -218,15 +218,61 @@ gan_effect_wake(struct gan_store *s, const char *effect, int64_t now_ms)
 	return rc < 0 ? rc : GAN_OK;
 }
 
-int
-gan_effect_unwait(struct gan_store *s, const struct gan_dlv *d, const struct gan_bytes *after)
+static int
+after_unwait(struct gan_store *s, int64_t id, const struct gan_bytes *after)
 {
 	const char *list = after->p;
 	int rc = GAN_OK;
 
+	for (size_t at = 0; rc == GAN_OK && at < after->len; at += strlen(list + at) + 1)
+		rc = gan_run(s->db, GAN_SQL_EFFECT_UNWAIT, GAN_T(list + at), GAN_I(id));
+	return rc;
+}
+
+int
+gan_effect_unwait(struct gan_store *s, const struct gan_dlv *d, const struct gan_bytes *after)
+{
+	int rc = GAN_OK;
+
 	if (d->effect != NULL)
 		rc = gan_run(s->db, GAN_SQL_EFFECT_UNWAIT, GAN_T(d->effect), GAN_I(d->id));
-	for (size_t at = 0; rc == GAN_OK && at < after->len; at += strlen(list + at) + 1)
-		rc = gan_run(s->db, GAN_SQL_EFFECT_UNWAIT, GAN_T(list + at), GAN_I(d->id));
-	return rc;
+	return rc == GAN_OK ? after_unwait(s, d->id, after) : rc;
+}
+
+int
+gan_effect_free(struct gan_store *s, const struct gan_dlv *d, struct gan_buf *out)
+{
+	sqlite3_stmt *st GAN_AUTO(gan_db_rewind) =
+	    gan_bind(s->db, GAN_SQL_PAYLOAD_AFTER, GAN_I(d->id));
+	int rc = gan_db_step(s->db, st);
+	struct gan_bytes list = { NULL, 0 };
+
+	if (rc < 0)
+		return rc;
+	if (rc > 0)
+		list = (struct gan_bytes){ sqlite3_column_blob(st, 0),
+			(size_t)sqlite3_column_bytes(st, 0) };
+	if (list.len == 0)
+		return GAN_ENOENT;
+	for (size_t at = 0; at < list.len; at += strlen((const char *)list.p + at) + 1)
+		gan_buf_printf(out, "%s\"%.200s\"", at == 0 ? "" : ", ", (const char *)list.p + at);
+	rc = after_unwait(s, d->id, &list);
+	gan_db_rewind(&st);
+	return rc < 0 ? rc : gan_run(s->db, GAN_SQL_PAYLOAD_FREE, GAN_I(d->id));
+}
+
+int
+gan_effect_hand(struct gan_store *s, const struct gan_dlv *from, int64_t to, const char *body,
+    size_t body_len, int64_t now_ms)
+{
+	unsigned char hash[HASH_LEN];
+	int rc;
+
+	if (from->effect == NULL)
+		return GAN_OK;
+	rc = body_hash(body, body_len, hash);
+	if (rc < 0)
+		return gan_err_set(&s->db->why, GAN_ENOMEM, "effect hash");
+	return gan_run(s->db, GAN_SQL_EFFECT_HAND, GAN_T(from->effect), GAN_T(from->connector),
+	    GAN_I(from->id), GAN_I(to), GAN_B(hash, HASH_LEN), GAN_I(now_ms));
 }

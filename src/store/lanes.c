@@ -3,7 +3,8 @@
  * lanes.c - the queue of one (connector, key).
  *
  * A lane row exists while the lane has open deliveries and always names its
- * head, the lowest open id.  Exactly one of these holds: next_ms is set (the
+ * head, the lowest open id; a corrected copy counts by the id of its original
+ * (correct.c).  Exactly one of these holds: next_ms is set (the
  * head waits and is due then), lease_until is set (the head is being sent), or
  * blocked_ms is set (the head needs a person).
  */
@@ -19,6 +20,7 @@ enum prio {
 
 struct head {
 	int64_t id, next_ms;
+	int64_t place; /* its id, or that of the one whose place it took */
 	int state;
 	enum prio prio;
 };
@@ -55,6 +57,7 @@ head_read(struct gan_store *s, enum gan_sql sql, int64_t lane, struct head *ret)
 	if (rc <= 0)
 		return rc;
 	ret->id = sqlite3_column_int64(st, 0);
+	ret->place = sqlite3_column_int64(st, sql == GAN_SQL_LANE_PLACED ? 5 : 0);
 	ret->state = sqlite3_column_int(st, 1);
 	ret->next_ms = sqlite3_column_int64(st, 2);
 	ret->prio = sqlite3_column_int64(st, 3) > 0 ? PRIO_RETRY : PRIO_LIVE;
@@ -63,29 +66,31 @@ head_read(struct gan_store *s, enum gan_sql sql, int64_t lane, struct head *ret)
 	return 1;
 }
 
-/* The lowest open id: the delivery that opened the lane, or one of those behind it. */
+/* The delivery that opened the lane, the first of those behind it, or one that was put in. */
 static int
 head_find(struct gan_store *s, int64_t lane, struct head *ret)
 {
-	struct head first, next;
-	int a = head_read(s, GAN_SQL_LANE_FIRST, lane, &first), b;
+	static const enum gan_sql all[] = { GAN_SQL_LANE_FIRST, GAN_SQL_LANE_NEXT,
+		GAN_SQL_LANE_PLACED };
+	bool found = false;
 
-	if (a < 0)
-		return a;
-	b = head_read(s, GAN_SQL_LANE_NEXT, lane, &next);
-	if (b < 0)
-		return b;
-	if (a > 0 && (b == 0 || first.id < next.id))
-		*ret = first;
-	else if (b > 0)
-		*ret = next;
-	return a > 0 || b > 0;
+	for (size_t i = 0; i < GAN_COUNT(all); i++) {
+		struct head h;
+		int rc = head_read(s, all[i], lane, &h);
+
+		if (rc < 0)
+			return rc;
+		if (rc > 0 && (!found || h.place < ret->place))
+			*ret = h;
+		found = found || rc > 0;
+	}
+	return found;
 }
 
 static int
 lane_set(struct gan_store *s, int64_t lane, const char *connector, int64_t now_ms)
 {
-	struct head h = { 0, 0, 0, PRIO_LIVE };
+	struct head h = { 0, 0, 0, 0, PRIO_LIVE };
 	int rc = head_find(s, lane, &h);
 
 	if (rc < 0)

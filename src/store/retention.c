@@ -41,7 +41,7 @@ static int
 drop_deliveries(struct gan_store *s, int64_t event)
 {
 	static const enum gan_sql parts[] = { GAN_SQL_PAYLOAD_DROP, GAN_SQL_RESPONSE_DROP,
-		GAN_SQL_ATTEMPT_DROP, GAN_SQL_DLV_DROP };
+		GAN_SQL_ATTEMPT_DROP, GAN_SQL_REVISION_DROP, GAN_SQL_DLV_DROP };
 	int64_t ids[64];
 	int states[64];
 	size_t n;

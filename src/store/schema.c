@@ -98,7 +98,21 @@ static const char version_4[] =
     "DROP INDEX delivery_key;"
     "CREATE INDEX delivery_key ON delivery(part, key) WHERE key IS NOT NULL;";
 
-static const char *const migrations[] = { version_1, version_2, version_3, version_4 };
+static const char version_5[] =
+    /* Edited copies: state 0 waits for an approval, 1 became copy_id, 2 another one came later.
+     * place: of the original in its lane. */
+    "CREATE TABLE revision(id INTEGER PRIMARY KEY, delivery_id INTEGER NOT NULL,"
+    "  state INTEGER NOT NULL CHECK(state BETWEEN 0 AND 2), body BLOB NOT NULL,"
+    "  who TEXT NOT NULL, at_ms INTEGER NOT NULL, reason TEXT NOT NULL, approved_by TEXT,"
+    "  approved_ms INTEGER, copy_id INTEGER, place INTEGER) STRICT;"
+    "CREATE INDEX revision_delivery ON revision(delivery_id);"
+    "CREATE INDEX revision_copy ON revision(copy_id) WHERE copy_id IS NOT NULL;"
+    /* Open deliveries that stand in their lane where another one stood. */
+    "CREATE TABLE place(lane_id INTEGER NOT NULL, place INTEGER NOT NULL,"
+    "  delivery_id INTEGER NOT NULL, PRIMARY KEY(lane_id, place, delivery_id))"
+    "  STRICT, WITHOUT ROWID;";
+
+static const char *const migrations[] = { version_1, version_2, version_3, version_4, version_5 };
 
 int
 gan_db_version(void)

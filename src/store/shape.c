@@ -49,8 +49,8 @@ json_int(struct gan_buf *b, const char *name, int64_t v)
 }
 
 /* Stored bytes: as JSON on one line if they are JSON, else as a string. */
-static void
-json_bytes(struct gan_buf *b, const char *name, sqlite3_stmt *row, int col)
+void
+gan_json_bytes(struct gan_buf *b, const char *name, sqlite3_stmt *row, int col)
 {
 	const char *p = sqlite3_column_blob(row, col);
 	size_t n = (size_t)sqlite3_column_bytes(row, col);
@@ -138,7 +138,7 @@ json_stored(struct gan_store *s, struct gan_buf *b, const char *name, enum gan_s
 	if (rc < 0)
 		return rc;
 	if (rc > 0)
-		json_bytes(b, name, st, 0);
+		gan_json_bytes(b, name, st, 0);
 	else
 		gan_json_str(b, name, NULL);
 	return GAN_OK;
@@ -160,7 +160,7 @@ json_try(struct gan_buf *b, sqlite3_stmt *st)
 	gan_json_str(b, "error", gan_col_text(st, 5));
 	gan_json_str(b, "request", gan_col_text(st, 6));
 	gan_json_str(b, "response_head", gan_col_text(st, 7));
-	json_bytes(b, "response", st, 8);
+	gan_json_bytes(b, "response", st, 8);
 	name_put(b, "response_cut");
 	gan_buf_puts(b, sqlite3_column_int(st, 9) != 0 ? "true" : "false");
 	gan_buf_putc(b, '}');
@@ -208,6 +208,39 @@ json_behind(struct gan_store *s, struct gan_buf *b, sqlite3_stmt *row)
 	return rc < 0 ? rc : GAN_OK;
 }
 
+/* "after": the effects that it waits for, while there are any. */
+static int
+json_after(struct gan_store *s, struct gan_buf *b, int64_t id)
+{
+	sqlite3_stmt *st GAN_AUTO(gan_db_rewind) =
+	    gan_bind(s->db, GAN_SQL_PAYLOAD_AFTER, GAN_I(id));
+	int rc = gan_db_step(s->db, st);
+	const char *list = rc > 0 ? sqlite3_column_blob(st, 0) : NULL;
+	size_t len = list != NULL ? (size_t)sqlite3_column_bytes(st, 0) : 0;
+
+	if (len == 0)
+		return rc < 0 ? rc : GAN_OK;
+	name_put(b, "after");
+	for (size_t at = 0; at < len; at += strlen(list + at) + 1) {
+		gan_buf_putc(b, at == 0 ? '[' : ',');
+		gan_buf_json(b, list + at, strlen(list + at));
+	}
+	gan_buf_putc(b, ']');
+	return GAN_OK;
+}
+
+/* What most deliveries have not: "replay", and what tells of corrections. */
+static int
+json_origin(struct gan_store *s, struct gan_buf *b, sqlite3_stmt *row, bool bodies)
+{
+	int64_t replay = sqlite3_column_int64(row, 15);
+
+	if (replay > 0)
+		json_int(b, "replay", replay);
+	return gan_correct_shape(
+	    s, sqlite3_column_int64(row, 0), sqlite3_column_int(row, 7), replay < 0, bodies, b);
+}
+
 int
 gan_shape_delivery(
     struct gan_store *s, sqlite3_stmt *row, bool bodies, bool with_event, struct gan_buf *b)
@@ -237,6 +270,10 @@ gan_shape_delivery(
 		rc = json_audit(s, b, GAN_ID_DELIVERY, id);
 	if (rc == GAN_OK && bodies)
 		rc = json_behind(s, b, row);
+	if (rc == GAN_OK && bodies)
+		rc = json_after(s, b, id);
+	if (rc == GAN_OK)
+		rc = json_origin(s, b, row, bodies);
 	gan_buf_putc(b, '}');
 	return rc;
 }
@@ -334,8 +371,8 @@ gan_shape_event(struct gan_store *s, sqlite3_stmt *row, bool bodies, int64_t onl
 		bool same = sqlite3_column_type(row, 3) == SQLITE_NULL;
 
 		gan_json_str(b, "topic_raw", gan_col_text(row, same ? 2 : 3));
-		json_bytes(b, "meta", row, 5);
-		json_bytes(b, "body", row, 7);
+		gan_json_bytes(b, "meta", row, 5);
+		gan_json_bytes(b, "body", row, 7);
 	}
 	if (rc == GAN_OK && bodies)
 		rc = json_audit(s, b, GAN_ID_EVENT, id);
@@ -423,18 +460,21 @@ item_event(struct gan_store *s, int64_t id, bool rejected, struct item *it)
 }
 
 static const char *
-actions_of(const char *kind)
+actions_of(const char *kind, bool approve)
 {
 	static const struct {
 		const char *kind, *actions;
 	} table[] = {
-		{ "unknown", "[\"resolve --as sent\",\"resolve --as not-sent\",\"skip\"]" },
-		{ "dead", "[\"retry\",\"skip\"]" },
-		{ "expired", "[\"retry\",\"skip\"]" },
-		{ "conflict", "[\"skip\",\"retry\"]" },
+		{ "unknown",
+		    "[\"resolve --as sent\",\"resolve --as not-sent\",\"correct\",\"skip\"]" },
+		{ "dead", "[\"retry\",\"correct\",\"skip\"]" },
+		{ "expired", "[\"retry\",\"correct\",\"skip\"]" },
+		{ "conflict", "[\"skip\",\"correct\",\"retry\"]" },
 		{ "rejected", "[\"retry\",\"skip\"]" },
 	};
 
+	if (approve)
+		return "[\"approve\",\"correct\",\"skip\"]";
 	for (size_t i = 0; i < GAN_COUNT(table); i++) {
 		if (strcmp(table[i].kind, kind) == 0)
 			return table[i].actions;
@@ -459,7 +499,7 @@ gan_shape_attention(struct gan_store *s, int64_t id, const char *what, const cha
 	struct item it GAN_AUTO(item_fini) = { NULL, NULL, NULL, NULL, NULL, NULL };
 	bool event = what[0] == 'e';
 	int64_t event_id = id;
-	int rc = GAN_OK;
+	int rc = GAN_OK, approve = 0;
 
 	if (!event)
 		rc = item_delivery(s, id, &it, &event_id);
@@ -469,6 +509,10 @@ gan_shape_attention(struct gan_store *s, int64_t id, const char *what, const cha
 		return rc;
 	if (!item_wanted(&it, filter))
 		return GAN_ENOENT;
+	if (!event)
+		approve = gan_correct_waits(s, id);
+	if (approve < 0)
+		return approve;
 	if (b->len > 0 && b->data[b->len - 1] == '}')
 		gan_buf_putc(b, ',');
 	gan_buf_putc(b, '{');
@@ -482,7 +526,7 @@ gan_shape_attention(struct gan_store *s, int64_t id, const char *what, const cha
 	gan_json_str(b, "reason", it.reason);
 	gan_json_time(b, "since", since_ms);
 	name_put(b, "actions");
-	gan_buf_puts(b, actions_of(kind));
+	gan_buf_puts(b, actions_of(kind, approve > 0));
 	gan_buf_putc(b, '}');
 	return GAN_OK;
 }

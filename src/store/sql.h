@@ -88,6 +88,8 @@
 	X(PAYLOAD_PUT, "INSERT INTO payload(delivery_id, body, after) VALUES(?1, ?2, ?3)")         \
 	X(PAYLOAD_GET, "SELECT body, after FROM payload WHERE delivery_id = ?1")                   \
 	X(PAYLOAD_DROP, "DELETE FROM payload WHERE delivery_id = ?1")                              \
+	X(PAYLOAD_AFTER, "SELECT after FROM payload WHERE delivery_id = ?1")                       \
+	X(PAYLOAD_FREE, "UPDATE payload SET after = NULL WHERE delivery_id = ?1")                  \
 	X(RESPONSE_PUT, "INSERT OR REPLACE INTO response(delivery_id, body) VALUES(?1, ?2)")       \
 	X(RESPONSE_GET, "SELECT body FROM response WHERE delivery_id = ?1")                        \
 	X(RESPONSE_DROP, "DELETE FROM response WHERE delivery_id = ?1")                            \
@@ -110,6 +112,10 @@
 	X(LANE_NEXT, "SELECT id, state, next_ms, attempts, replay_no FROM delivery"                \
 		     " INDEXED BY delivery_lane WHERE lane_id = ?1 AND lane_id <> id"              \
 		     " ORDER BY id LIMIT 1")                                                       \
+	X(LANE_PLACED, "SELECT d.id, d.state, d.next_ms, d.attempts, d.replay_no, p.place"         \
+		       " FROM place p CROSS JOIN delivery d ON d.id = p.delivery_id AND"           \
+		       " d.lane_id = p.lane_id WHERE p.lane_id = ?1 ORDER BY p.place,"             \
+		       " p.delivery_id LIMIT 1")                                                   \
 	X(LANE_ARM, "UPDATE lane SET head = ?2, prio = ?3, next_ms = ?4, lease_owner = NULL,"      \
 		    " lease_until = NULL, blocked_ms = NULL WHERE id = ?1")                        \
 	X(LANE_BLOCK, "UPDATE lane SET head = ?2, next_ms = NULL, lease_owner = NULL,"             \
@@ -146,12 +152,39 @@
 		      " done, at_ms) VALUES(?1, ?2, ?3, ?4, 0, ?5)")                               \
 	X(EFFECT_DONE, "UPDATE effect SET done = 1, at_ms = ?4 WHERE effect = ?1 AND"              \
 		       " connector = ?2 AND delivery_id = ?3")                                     \
+	X(EFFECT_HAND, "UPDATE effect SET delivery_id = ?4, body_hash = ?5, at_ms = ?6 WHERE"      \
+		       " effect = ?1 AND connector = ?2 AND delivery_id = ?3 AND done = 0")        \
 	X(EFFECT_IS_DONE, "SELECT 1 FROM effect WHERE effect = ?1 AND done = 1 LIMIT 1")           \
 	X(EFFECT_OWNERS, "SELECT delivery_id FROM effect WHERE effect = ?1")                       \
 	X(EFFECT_WAIT, "INSERT OR IGNORE INTO effect_wait(effect, delivery_id) VALUES(?1, ?2)")    \
 	X(EFFECT_WAITERS, "SELECT delivery_id FROM effect_wait WHERE effect = ?1 AND"              \
 			  " delivery_id > ?2 ORDER BY delivery_id LIMIT 64")                       \
 	X(EFFECT_UNWAIT, "DELETE FROM effect_wait WHERE effect = ?1 AND delivery_id = ?2")         \
+	/* corrections; those of one (event, rule, output) count downwards from -1 */              \
+	X(REVISION_PUT, "INSERT INTO revision(delivery_id, state, body, who, at_ms, reason)"       \
+			" VALUES(?1, 0, ?2, ?3, ?4, ?5)")                                          \
+	X(REVISION_LATER, "UPDATE revision SET state = 2 WHERE delivery_id = ?1 AND state = 0")    \
+	X(REVISION_WAITS, "SELECT id, who, at_ms, reason, body FROM revision"                      \
+			  " WHERE delivery_id = ?1 AND state = 0")                                 \
+	X(REVISION_DONE, "UPDATE revision SET state = 1, approved_by = ?2, approved_ms = ?3,"      \
+			 " copy_id = ?4, place = ?5 WHERE id = ?1")                                \
+	X(REVISION_OF, "SELECT delivery_id, who, at_ms, reason, approved_by, approved_ms, place"   \
+		       " FROM revision INDEXED BY revision_copy WHERE copy_id = ?1")               \
+	X(REVISION_COPY, "SELECT copy_id FROM revision WHERE delivery_id = ?1 AND state = 1")      \
+	X(REVISION_DROP, "DELETE FROM revision WHERE delivery_id = ?1")                            \
+	X(REVISION_DLV, "INSERT INTO delivery(id, event_id, rule, output_no, replay_no,"           \
+			" connector, operation, lane_id, key, effect, state, created_ms,"          \
+			" next_ms, on_unknown, on_dead, part) SELECT ?2, event_id, rule,"          \
+			" output_no, (SELECT min(0, min(x.replay_no)) - 1 FROM delivery x"         \
+			" INDEXED BY delivery_event WHERE x.event_id = d.event_id AND"             \
+			" x.rule = d.rule AND x.output_no = d.output_no), connector,"              \
+			" operation, ?3, key, effect, 0, ?4, ?4, on_unknown, on_dead, ?5"          \
+			" FROM delivery d WHERE d.id = ?1")                                        \
+	X(REVISION_PAYLOAD, "INSERT INTO payload(delivery_id, body, after) SELECT ?2, ?3, after"   \
+			    " FROM payload WHERE delivery_id = ?1")                                \
+	X(PLACE_PUT, "INSERT OR REPLACE INTO place(lane_id, place, delivery_id)"                   \
+		     " VALUES(?1, ?2, ?3)")                                                        \
+	X(PLACE_DROP, "DELETE FROM place WHERE lane_id = ?1 AND delivery_id = ?2")                 \
 	/* people */                                                                               \
 	X(ATTENTION_PUT, "INSERT OR REPLACE INTO attention(id, what, kind, since_ms)"              \
 			 " VALUES(?1, ?2, ?3, ?4)")                                                \

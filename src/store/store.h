@@ -378,10 +378,13 @@ enum gan_command_kind {
 	GAN_CMD_RETRY,    /* delivery: dead, expired or waiting -> waiting, due now */
 	GAN_CMD_SENT,     /* delivery: unknown -> delivered */
 	GAN_CMD_NOT_SENT, /* delivery: unknown -> waiting, due now */
-	GAN_CMD_SKIP,   /* delivery: waiting, unknown, dead, expired -> skipped; event: rejected is
-			   closed */
-	GAN_CMD_PAUSE,  /* connector */
-	GAN_CMD_RESUME, /* connector */
+	GAN_CMD_SKIP,    /* delivery: waiting, unknown, dead, expired -> skipped; event: rejected is
+			    closed */
+	GAN_CMD_FREE,    /* as RETRY, and it waits no longer for the effects of its `after` */
+	GAN_CMD_CORRECT, /* delivery: dead, unknown, expired: an edited copy takes its place */
+	GAN_CMD_APPROVE, /* delivery: the same with the correction that waits for it */
+	GAN_CMD_PAUSE,   /* connector */
+	GAN_CMD_RESUME,  /* connector */
 	GAN_CMD_NOTE, /* only an audit row: reload, quarantine accept, retry of an event, backup */
 };
 
@@ -391,6 +394,10 @@ struct gan_command {
 	const char *verb;   /* as typed, for the audit row: "resolve --as sent" */
 	const char *who;    /* user name and uid of the caller, or "gantryd" */
 	const char *reason; /* may be NULL */
+	/* CORRECT: the new body, checked JSON; copied. */
+	const char *body;
+	size_t body_len;
+	bool four_eyes; /* CORRECT: wait for an approval; APPROVE: not by who corrected it */
 	int64_t now_ms;
 };
 
@@ -399,7 +406,8 @@ struct gan_command {
  * lists; PAUSE and RESUME: {connector, paused, reason, since}; NOTE: {verb,
  * object}).  RESUME of a connector that no person paused is allowed.  GAN_ENOENT: no such object;
  * GAN_ESTATE: not possible in its state, json is then the sentence that says so and what would be
- * possible.
+ * possible.  GAN_EPERM: by another user only.  CORRECT answers with the copy, or with the original
+ * when it waits for an approval.
  */
 GAN_MUST_CHECK int gan_store_command(
     struct gan_store *s, const struct gan_command *c, gan_json_fn cb, void *arg);

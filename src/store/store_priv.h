@@ -293,6 +293,7 @@ struct gan_dlv {
 	int state, on_unknown, on_dead;
 	enum gan_sent maybe_sent;
 	bool held, replay;
+	bool copy; /* a corrected copy of another one: correct.c knows its place */
 	char *rule, *connector, *operation, *key, *effect;
 };
 
@@ -343,6 +344,41 @@ GAN_MUST_CHECK int gan_effect_wake(struct gan_store *s, const char *effect, int6
 GAN_MUST_CHECK int gan_effect_unwait(
     struct gan_store *s, const struct gan_dlv *d, const struct gan_bytes *after);
 
+/* The effects it waits for, told in out, and not waited for any longer. GAN_ENOENT: none. */
+GAN_MUST_CHECK int gan_effect_free(
+    struct gan_store *s, const struct gan_dlv *d, struct gan_buf *out);
+
+/* The effect that from owns, if it does, is to's from now on, with this body. */
+GAN_MUST_CHECK int gan_effect_hand(struct gan_store *s, const struct gan_dlv *from, int64_t to,
+    const char *body, size_t body_len, int64_t now_ms);
+
+/* ---- command.c, correct.c ------------------------------------------------------ */
+
+struct command_job {
+	struct gan_job job;
+	struct gan_command c;
+	gan_json_fn cb;
+	void *arg;
+	struct gan_buf out;
+};
+
+GAN_MUST_CHECK int gan_command_audit(
+    struct gan_store *s, const struct gan_command *c, const char *before, const char *after);
+/* Not possible in its state: says what is. */
+int gan_command_refuse(struct command_job *j, const struct gan_dlv *d);
+
+/* CORRECT and APPROVE. */
+GAN_MUST_CHECK int gan_correct(struct gan_store *s, struct command_job *j, struct gan_dlv *d);
+
+/* A copy that has joined a lane stands where its original stood. */
+GAN_MUST_CHECK int gan_correct_place(struct gan_store *s, const struct gan_dlv *d, int64_t lane);
+
+/* The members of a delivery that tell of corrections; shape.c */
+GAN_MUST_CHECK int gan_correct_shape(
+    struct gan_store *s, int64_t id, int state, bool copy, bool bodies, struct gan_buf *out);
+/* Does a correction of it wait for an approval? 1 or 0. */
+GAN_MUST_CHECK int gan_correct_waits(struct gan_store *s, int64_t id);
+
 /* ---- compact.c ---------------------------------------------------------------- */
 
 /*
@@ -367,6 +403,7 @@ GAN_MUST_CHECK int gan_shape_attention(struct gan_store *s, int64_t id, const ch
 GAN_MUST_CHECK int gan_shape_lane(struct gan_store *s, sqlite3_stmt *row, struct gan_buf *out);
 
 void gan_json_str(
-    struct gan_buf *b, const char *name, const char *text);          /* "name":"text", or null */
+    struct gan_buf *b, const char *name, const char *text); /* "name":"text", or null */
+void gan_json_bytes(struct gan_buf *b, const char *name, sqlite3_stmt *row, int col);
 void gan_json_time(struct gan_buf *b, const char *name, int64_t ms); /* 0: null */
 void gan_json_id(struct gan_buf *b, const char *name, enum gan_id_kind kind, int64_t id);

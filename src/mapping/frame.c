@@ -83,7 +83,7 @@ gan_frame_str(struct gan_frame_in *in, size_t *ret_len)
 		*ret_len = 0;
 	if (in->bad || n == NO_TEXT)
 		return NULL;
-	if (in->left <= n || in->p[n] != '\0') {
+	if (in->left <= n || in->p[n] != '\0' || (ret_len == NULL && strlen(in->p) != n)) {
 		in->bad = true;
 		return NULL;
 	}

@@ -96,7 +96,10 @@ struct gan_frame_in {
 
 uint32_t gan_frame_u32(struct gan_frame_in *in);
 int64_t gan_frame_i64(struct gan_frame_in *in);
-/* Points into the frame, NUL-terminated; NULL for "no text" (ret_len 0). */
+/*
+ * Points into the frame, NUL-terminated; NULL for "no text" (ret_len 0).  Who
+ * does not ask for its length gets no text with a NUL inside.
+ */
 const char *gan_frame_str(struct gan_frame_in *in, size_t *ret_len);
 
 /*

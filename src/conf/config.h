@@ -128,8 +128,8 @@ struct gan_conf_source {
 enum gan_connector_kind {
 	GAN_CONNECTOR_MOVILITAS,
 	GAN_CONNECTOR_FLEX2B,
-	GAN_CONNECTOR_PRODSMART, /* these three load, not built yet */
-	GAN_CONNECTOR_HTTP,
+	GAN_CONNECTOR_PRODSMART,
+	GAN_CONNECTOR_HTTP, /* these two load, not built yet */
 	GAN_CONNECTOR_PULL,
 };
 
@@ -154,6 +154,8 @@ struct gan_conf_connector {
 	/* flex2b */
 	struct gan_secret user, password;
 	bool flex2b_raw; /* token_header: raw */
+	/* prodsmart: api_key and api_secret of above */
+	bool prodsmart_basic; /* machines: basic */
 };
 
 struct gan_config {

@@ -230,6 +230,10 @@ const struct gan_schema_row gan_schema_rows[] = {
 	{ "connectors.*.token_header", GAN_T_ENUM, .kinds = GAN_K_FLEX2B, .dflt = "bearer",
 	    .choices = "bearer|raw", CONNECTOR(flex2b_raw),
 	    .help = "How the token is sent: Authorization: Bearer TOKEN, or the bare token." },
+	{ "connectors.*.machines", GAN_T_ENUM, .kinds = GAN_K_PRODSMART, .dflt = "token",
+	    .choices = "token|basic", CONNECTOR(prodsmart_basic),
+	    .help = "How the operations of machines log in: with the token, or with _api_key_ and "
+		    "_api_secret_ as user and password." },
 	{ "connectors.*.quota", GAN_T_MAP, .kinds = REACHED, .flags = GAN_F_LATER,
 	    .help = "Requests that the account may make." },
 	{ "connectors.*.quota.per_minute", GAN_T_INT, .kinds = REACHED, .flags = GAN_F_REQUIRED,

@@ -24,6 +24,7 @@ gan_kind_of(enum gan_connector_kind kind)
 	case GAN_CONNECTOR_FLEX2B:
 		return &gan_kind_flex2b;
 	case GAN_CONNECTOR_PRODSMART:
+		return &gan_kind_prodsmart;
 	case GAN_CONNECTOR_HTTP:
 	case GAN_CONNECTOR_PULL:
 		break;
@@ -281,7 +282,7 @@ gan_connector_vendor_text(const cJSON *tree, int status, char *out, size_t outsz
 char *
 gan_connector_keep(const cJSON *tree, const struct gan_response *resp)
 {
-	if (!cJSON_IsObject(tree) || resp->body_len > RESPONSE_KEPT_MAX)
+	if ((!cJSON_IsObject(tree) && !cJSON_IsArray(tree)) || resp->body_len > RESPONSE_KEPT_MAX)
 		return NULL;
 	return gan_memdup(resp->body, resp->body_len);
 }

@@ -23,6 +23,7 @@ enum gan_field_type {
 	GAN_FIELD_NUMBER,
 	GAN_FIELD_NUMERIC, /* a number, or a text that is one */
 	GAN_FIELD_CODE,    /* a text or a number: who reads it takes both */
+	GAN_FIELD_ANY,     /* only its being there counts */
 	GAN_FIELD_DATE,    /* date, time and zone: without one the peer's own would count */
 	GAN_FIELD_OBJECT,
 	GAN_FIELD_STRINGS, /* array of texts, at least one */
@@ -69,6 +70,12 @@ struct gan_operation {
 	bool basic_allowed;    /* may be asked with user and password instead of the token */
 	bool basic_only;       /* the token means nothing here */
 	bool answer_is_secret; /* it carries a token: not kept */
+	bool one_at_a_time;    /* 429 without Retry-After: somebody else runs it just now */
+	/*
+	 * Statuses, each with a space behind it, by which a repeat is refused
+	 * because an earlier attempt was carried out; or NULL.
+	 */
+	const char *done;
 	const struct gan_field *fields;
 	size_t nfields;
 	const struct gan_param *query;
@@ -124,6 +131,7 @@ struct gan_kind {
 
 extern const struct gan_kind gan_kind_movilitas;
 extern const struct gan_kind gan_kind_flex2b;
+extern const struct gan_kind gan_kind_prodsmart;
 
 /* NULL: not built yet. */
 const struct gan_kind *gan_kind_of(enum gan_connector_kind kind);
@@ -160,5 +168,8 @@ GAN_MUST_CHECK int gan_connector_hide(
 /* For judges: "HTTP 400: <message> (<code>)" from the usual members of an error object. */
 void gan_connector_vendor_text(const cJSON *tree, int status, char *out, size_t outsz);
 
-/* For judges: the answer as the delivery's response when it is a JSON object of modest size. */
+/* For judges: the answer as the delivery's response, a JSON object or array of modest size. */
 char *gan_connector_keep(const cJSON *tree, const struct gan_response *resp);
+
+/* All operations of a kind for gantry-rules(5), in scdoc's language. */
+GAN_MUST_CHECK int gan_kind_reference(const struct gan_kind *kind, struct gan_buf *out);

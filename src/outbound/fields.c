@@ -156,7 +156,7 @@ check_item(const struct gan_field *f, const cJSON *item, const char *where, stru
 {
 	if (f->type == GAN_FIELD_STRINGS)
 		return cJSON_IsString(item)
-			   ? GAN_OK
+			   ? check_allowed(f, item->valuestring, where, err)
 			   : gan_err_set(err, GAN_EINVAL, "%s must be a text", where);
 	return check_object(f->fields, f->nfields, item, where, err);
 }
@@ -195,6 +195,8 @@ gan_field_check(const struct gan_field *f, const cJSON *v, const char *where, st
 	if (cJSON_IsNull(v) && f->blank && !f->required)
 		return GAN_OK;
 	switch (f->type) {
+	case GAN_FIELD_ANY:
+		return GAN_OK;
 	case GAN_FIELD_STRING:
 		if (!cJSON_IsString(v))
 			return gan_err_set(err, GAN_EINVAL, "%s must be a text", where);

@@ -234,30 +234,17 @@ static int
 token_request(
     const struct gan_conf_connector *c, struct gan_wire *req, char **ret_body, struct gan_err *err)
 {
-	size_t n = c->user.len + 1 + c->password.len;
-	char *pair = malloc(n + 1), *basic;
 	int rc;
 
 	(void)ret_body;
-	if (pair == NULL)
-		return gan_err_set(err, GAN_ENOMEM, "token request");
-	memcpy(pair, c->user.bytes, c->user.len);
-	pair[c->user.len] = ':';
-	memcpy(pair + c->user.len + 1, c->password.bytes, c->password.len);
-	basic = gan_base64_encode(pair, n);
-	gan_secret_free(pair, n);
-	if (basic == NULL)
-		return gan_err_set(err, GAN_ENOMEM, "token request");
 	req->method = "GET";
 	rc = gan_wire_url(req, c->base_url, "/v1/generatetoken", err);
 	if (rc == GAN_OK)
 		rc = gan_wire_header(req, "Content-Type", CONTENT_TYPE, err);
 	if (rc == GAN_OK)
-		rc = gan_wire_secret(req, "Authorization", "Basic ", basic, strlen(basic), err);
-	if (rc == GAN_OK)
-		rc = gan_connector_hide(c, req, err);
-	gan_secret_free(basic, strlen(basic));
-	return rc;
+		rc = gan_wire_basic(
+		    req, c->user.bytes, c->user.len, c->password.bytes, c->password.len, err);
+	return rc == GAN_OK ? gan_connector_hide(c, req, err) : rc;
 }
 
 static int

@@ -260,8 +260,8 @@ on_response(void *arg, struct gan_response *resp)
 		if (j.response != NULL)
 			gan_scrub_text(resp->scrub, j.response, strlen(j.response));
 	}
-	v = gan_verdict_of(
-	    j.outcome, s->op->repeat, (enum gan_on_unknown)s->row->on_unknown, s->row->maybe_sent);
+	v = gan_verdict_of(j.outcome, gan_repeat_in_lane(s->op->repeat, s->row->key != NULL),
+	    (enum gan_on_unknown)s->row->on_unknown, s->row->maybe_sent);
 	if (resp->cancelled)
 		v.health = GAN_HEALTH_SILENT;
 	snprintf(s->reason, sizeof(s->reason), "%s", j.text);

@@ -77,6 +77,10 @@ GAN_MUST_CHECK int gan_wire_header(
 GAN_MUST_CHECK int gan_wire_secret(struct gan_wire *req, const char *name, const char *prefix,
     const char *secret, size_t len, struct gan_err *err);
 
+/* Authorization: Basic, of user and password. */
+GAN_MUST_CHECK int gan_wire_basic(struct gan_wire *req, const char *user, size_t user_len,
+    const char *password, size_t password_len, struct gan_err *err);
+
 /* One more text to be replaced in answers; short ones, and those known already, are ignored. */
 GAN_MUST_CHECK int gan_wire_hide(
     struct gan_wire *req, const char *secret, size_t len, struct gan_err *err);

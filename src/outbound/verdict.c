@@ -69,6 +69,7 @@ when_ambiguous(enum gan_repeat repeat, enum gan_on_unknown on_unknown, bool mayb
 	switch (repeat) {
 	case GAN_REPEAT_SAFE:
 		return GAN_VERDICT_RETRY;
+	case GAN_REPEAT_SET:
 	case GAN_REPEAT_KEYED:
 		return on_unknown == GAN_ON_UNKNOWN_RESEND ? GAN_VERDICT_RETRY
 							   : GAN_VERDICT_UNKNOWN;
@@ -82,6 +83,14 @@ when_ambiguous(enum gan_repeat repeat, enum gan_on_unknown on_unknown, bool mayb
 	return GAN_VERDICT_UNKNOWN;
 }
 
+enum gan_repeat
+gan_repeat_in_lane(enum gan_repeat repeat, bool has_key)
+{
+	if (repeat != GAN_REPEAT_SET)
+		return repeat;
+	return has_key ? GAN_REPEAT_SAFE : GAN_REPEAT_KEYED;
+}
+
 struct gan_verdict
 gan_verdict_of(enum gan_outcome outcome, enum gan_repeat repeat, enum gan_on_unknown on_unknown,
     bool maybe_sent)
@@ -91,6 +100,7 @@ gan_verdict_of(enum gan_outcome outcome, enum gan_repeat repeat, enum gan_on_unk
 		[GAN_OUTCOME_ALREADY] = { GAN_VERDICT_DELIVERED, GAN_HEALTH_OK, false, true },
 		[GAN_OUTCOME_NOT_SENT] = { GAN_VERDICT_RETRY, GAN_HEALTH_FAILED, false, false },
 		[GAN_OUTCOME_BUSY] = { GAN_VERDICT_RETRY, GAN_HEALTH_SILENT, true, false },
+		[GAN_OUTCOME_TURN] = { GAN_VERDICT_RETRY, GAN_HEALTH_SILENT, false, false },
 		[GAN_OUTCOME_AMBIGUOUS] = { GAN_VERDICT_UNKNOWN, GAN_HEALTH_FAILED, false, true },
 		[GAN_OUTCOME_PARTIAL] = { GAN_VERDICT_UNKNOWN, GAN_HEALTH_OK, false, true },
 		[GAN_OUTCOME_TOKEN] = { GAN_VERDICT_TOKEN, GAN_HEALTH_SILENT, false, false },

@@ -19,7 +19,8 @@
 
 /* May a request be sent again when nobody knows whether it was carried out? */
 enum gan_repeat {
-	GAN_REPEAT_SAFE,  /* yes: repeating changes nothing */
+	GAN_REPEAT_SAFE, /* yes: repeating changes nothing */
+	GAN_REPEAT_SET, /* yes, while nothing newer went to the same object: gan_repeat_in_lane() */
 	GAN_REPEAT_KEYED, /* the receiver can recognise it: with on_unknown resend */
 	GAN_REPEAT_ONCE,  /* the same, but a second doubt is for a person */
 	GAN_REPEAT_PROBE, /* we could look; probes are not built yet: for a person */
@@ -31,6 +32,7 @@ enum gan_outcome {
 	GAN_OUTCOME_ALREADY,   /* was carried out before, and equal */
 	GAN_OUTCOME_NOT_SENT,  /* nothing reached the peer */
 	GAN_OUTCOME_BUSY,      /* 429, 503: refused, not carried out, come back later */
+	GAN_OUTCOME_TURN,      /* likewise, but only this operation has to wait */
 	GAN_OUTCOME_AMBIGUOUS, /* perhaps carried out */
 	GAN_OUTCOME_PARTIAL,   /* some of it carried out, or it cannot be told which */
 	GAN_OUTCOME_TOKEN,     /* the token was refused */
@@ -44,7 +46,7 @@ enum gan_outcome {
 struct gan_judged {
 	enum gan_outcome outcome;
 	char text[400]; /* for a person; "" when plainly delivered */
-	char *response; /* JSON object with what the peer gave back, to free(); or NULL */
+	char *response; /* JSON that the peer gave back, to free(); or NULL */
 };
 
 enum gan_verdict_kind {
@@ -72,6 +74,14 @@ struct gan_verdict {
 
 /* Plain HTTP: status and completeness alone. Fills outcome and text. */
 void gan_outcome_of(const struct gan_response *resp, struct gan_judged *ret);
+
+/*
+ * The class in a delivery's place.  With a key the lane sends one at a time, in
+ * the order of acceptance: nothing newer is under way while a state is set
+ * again, so it is SAFE.  Without a key a repeat could undo a newer one: KEYED,
+ * so a person decides, or `on_unknown: resend` does.
+ */
+enum gan_repeat gan_repeat_in_lane(enum gan_repeat repeat, bool has_key);
 
 /* maybe_sent: an earlier attempt of this delivery may have reached the peer. */
 struct gan_verdict gan_verdict_of(enum gan_outcome outcome, enum gan_repeat repeat,

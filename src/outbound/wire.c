@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hmac.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "outbound/transfer.h"
@@ -80,6 +81,28 @@ gan_wire_secret(struct gan_wire *req, const char *name, const char *prefix, cons
 	if (rc < 0)
 		return rc;
 	return gan_wire_hide(req, secret, len, err);
+}
+
+int
+gan_wire_basic(struct gan_wire *req, const char *user, size_t user_len, const char *password,
+    size_t password_len, struct gan_err *err)
+{
+	size_t n = user_len + 1 + password_len;
+	char *pair = malloc(n + 1), *basic;
+	int rc;
+
+	if (pair == NULL)
+		return gan_err_set(err, GAN_ENOMEM, "header Authorization");
+	memcpy(pair, user, user_len);
+	pair[user_len] = ':';
+	memcpy(pair + user_len + 1, password, password_len);
+	basic = gan_base64_encode(pair, n);
+	gan_secret_free(pair, n);
+	if (basic == NULL)
+		return gan_err_set(err, GAN_ENOMEM, "header Authorization");
+	rc = gan_wire_secret(req, "Authorization", "Basic ", basic, strlen(basic), err);
+	gan_secret_free(basic, strlen(basic));
+	return rc;
 }
 
 int

@@ -108,6 +108,11 @@ fuzz_request(const struct gan_conf_connector *c, const struct gan_kind *kind, si
 		return;
 	}
 	gan_must(gan_connector_build(c, o, a->body, len, "token-1", &req, &err) == GAN_OK);
-	gan_must((const char *)req.body >= a->body &&
-		 (const char *)req.body + req.body_len <= a->body + len);
+	if (o->body == GAN_BODY_OBJECT)
+		gan_must((const char *)req.body >= a->body &&
+			 (const char *)req.body + req.body_len <= a->body + len);
+	/* Whatever stood in the output: the same server, and nothing that a URL cannot hold. */
+	gan_must(strncmp(req.url, c->base_url, strlen(c->base_url)) == 0);
+	for (const char *u = req.url; *u != '\0'; u++)
+		gan_must(*u > ' ' && *u < 0x7f && *u != '#');
 }

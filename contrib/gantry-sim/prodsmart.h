@@ -202,6 +202,9 @@ cJSON *gan_ps_put(struct gan_ps *ps, enum gan_ps_pool_id pool, cJSON *item);
 void gan_ps_remove(struct gan_ps *ps, enum gan_ps_pool_id pool, const char *key);
 void gan_ps_clear(struct gan_ps *ps, enum gan_ps_pool_id pool);
 
+/* It was created now, by the API. */
+void gan_ps_made(cJSON *item);
+
 /* The general handlers. */
 void gan_ps_list(struct gan_ps_call *c);
 void gan_ps_get(struct gan_ps_call *c);
@@ -262,25 +265,35 @@ void gan_ps_order_activate(struct gan_ps_call *c);
 /* "text" -> {"id":…,"code":"text","name":…}, as answers show a location */
 cJSON *gan_ps_location(const char *code);
 
-/* prodsmart_goods.c: products, BOM, stock, families, movements */
+/* prodsmart_goods.c: products, BOM, stock, families */
 void gan_ps_product_tidy(struct gan_ps *ps, cJSON *item);
 cJSON *gan_ps_product_view(const struct gan_ps_call *c, const cJSON *item);
-void gan_ps_product_list(struct gan_ps_call *c);
 void gan_ps_product_check(struct gan_ps_call *c, const cJSON *old);
+int gan_ps_product_held(const struct gan_ps_call *c, const cJSON *item);
+void gan_ps_product_list(struct gan_ps_call *c);
 void gan_ps_bom_set(struct gan_ps_call *c);
 void gan_ps_stock_set(struct gan_ps_call *c);
 void gan_ps_stock_get(struct gan_ps_call *c);
+/* Of a product, and of its lot if one is given. */
+void gan_ps_stock_add(struct gan_ps *ps, const char *code, const char *lot, double change);
 void gan_ps_family_create(struct gan_ps_call *c);
+int gan_ps_family_held(const struct gan_ps_call *c, const cJSON *item);
+
+/* prodsmart_moves.c: inventory movements */
 void gan_ps_movement_tidy(struct gan_ps *ps, cJSON *item);
 cJSON *gan_ps_movement_view(const struct gan_ps_call *c, const cJSON *item);
 void gan_ps_movement_create(struct gan_ps_call *c);
 void gan_ps_movement_update(struct gan_ps_call *c);
 void gan_ps_movement_delete(struct gan_ps_call *c);
 
-/* prodsmart_floor.c: machines, productions, downtimes, the report */
+/* prodsmart_floor.c: machines and the downtimes that they begin */
 void gan_ps_machine_counter(struct gan_ps_call *c);
 void gan_ps_machine_parameters(struct gan_ps_call *c);
 void gan_ps_machine_startstop(struct gan_ps_call *c);
+
+/* prodsmart_records.c: productions, punch clocks, the report */
 void gan_ps_production_tidy(struct gan_ps *ps, cJSON *item);
 cJSON *gan_ps_production_view(const struct gan_ps_call *c, const cJSON *item);
+void gan_ps_production_list(struct gan_ps_call *c);
+void gan_ps_punchclock_tidy(struct gan_ps *ps, cJSON *item);
 void gan_ps_report(struct gan_ps_call *c);

@@ -201,7 +201,7 @@ check_arg(struct gan_ps_call *c, const struct gan_ps_arg *a, const char *value)
 	else if (a->type == GAN_PS_DATE)
 		good = date_good(c, value, a->name);
 	if (good && strcmp(a->name, "page") == 0)
-		good = atoll(value) >= 1;
+		good = strtoll(value, NULL, 10) >= 1;
 	if (!good)
 		gan_ps_fail(c, 400, "the query's %s is not of its type", a->name);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* prodsmart_floor.c - machines, production records, downtimes, the report on labor. */
+/* prodsmart_floor.c - machines, and the downtimes that they begin. */
 #include <string.h>
 
 #include "base/clock.h"

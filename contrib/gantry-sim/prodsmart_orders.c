@@ -61,9 +61,10 @@ resolve_groups(cJSON *item)
 	cJSON_ArrayForEach(w, gan_cj_get(item, "workers-assigned"))
 	{
 		const char *text = gan_cj_str(w, "number");
-		int number = text != NULL ? atoi(text) : (int)gan_cj_num(w, "number", 0);
+		int number =
+		    text != NULL ? (int)strtol(text, NULL, 10) : (int)gan_cj_num(w, "number", 0);
 
-		if (n < sizeof(found) / sizeof(found[0]) && (number < 1 || number > 4))
+		if (n < GAN_COUNT(found) && (number < 1 || number > 4))
 			found[n++] = number;
 	}
 	qsort(found, n, sizeof(found[0]), by_number);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "prodsmart.h"
@@ -201,18 +202,29 @@ named(struct gan_ps_call *c)
 	return item;
 }
 
+/* Created so lately that lists do not show it yet? */
+static bool
+hidden(const struct gan_ps_call *c, const cJSON *item)
+{
+	double made = gan_cj_num(item, "$made", 0);
+
+	return c->p->list_delay_ms > 0 && made > 0 &&
+	       (double)gan_mono_ms() < made + (double)c->p->list_delay_ms;
+}
+
 void
 gan_ps_list(struct gan_ps_call *c)
 {
 	const struct gan_ps_pool *pl = &c->ps->pools[c->op->pool];
 	const char *page = gan_ps_arg(c, "page");
-	long long skip = page == NULL ? 0 : (atoll(page) - 1) * GAN_PS_PAGE;
+	long long skip = page == NULL ? 0 : (strtoll(page, NULL, 10) - 1) * GAN_PS_PAGE;
 	cJSON *list = cJSON_CreateArray();
 	int n = 0;
 
 	gan_must(list != NULL);
 	for (size_t i = 0; i < pl->len && n < GAN_PS_PAGE; i++) {
-		if (pl->items[i] == NULL || !gan_ps_matches(c, pl->items[i]) || skip-- > 0)
+		if (pl->items[i] == NULL || hidden(c, pl->items[i]) ||
+		    !gan_ps_matches(c, pl->items[i]) || skip-- > 0)
 			continue;
 		gan_must(cJSON_AddItemToArray(list, view_of(c, pl->items[i])));
 		n++;
@@ -227,6 +239,12 @@ gan_ps_get(struct gan_ps_call *c)
 
 	if (item != NULL)
 		gan_ps_answer(c, c->op->ok, view_of(c, item));
+}
+
+void
+gan_ps_made(cJSON *item)
+{
+	gan_ps_set(item, "$made", cJSON_CreateNumber((double)gan_mono_ms()));
 }
 
 void
@@ -248,6 +266,7 @@ gan_ps_create(struct gan_ps_call *c)
 	item = gan_ps_copy(c->body);
 	if (strcmp(kind->key, "id") == 0)
 		gan_ps_drop(item, "id"); /* ids are given here */
+	gan_ps_made(item);
 	c->ans->acted = true;
 	gan_ps_answer(c, c->op->ok, view_of(c, gan_ps_put(c->ps, c->op->pool, item)));
 }

@@ -183,6 +183,7 @@ struct gan_sim_prodsmart {
 	int64_t one_token; /* a new token ends the older ones */
 	int64_t limit_per_minute, limit_window_ms;
 	int64_t zone_minutes;  /* of the company: what a date without a zone means */
+	int64_t list_delay_ms; /* until a list shows what was created */
 	int64_t report_ms;     /* how long a run of the report keeps others out */
 	int64_t single_object; /* a list of one product is that product, as in the page's sample */
 	struct gan_sim_tokens tokens;

@@ -35,6 +35,7 @@ static const struct setting settings[] = {
 	NUMBER(GAN_SIM_PRODSMART, prodsmart, limit_per_minute, 120),
 	NUMBER(GAN_SIM_PRODSMART, prodsmart, limit_window_ms, 60000),
 	NUMBER(GAN_SIM_PRODSMART, prodsmart, zone_minutes, 60),
+	NUMBER(GAN_SIM_PRODSMART, prodsmart, list_delay_ms, 0),
 	NUMBER(GAN_SIM_PRODSMART, prodsmart, report_ms, 0),
 	NUMBER(GAN_SIM_PRODSMART, prodsmart, single_object, 0),
 	TEXT(GAN_SIM_MOVILITAS, movilitas, api_key, "sim-mv-key"),

@@ -11,6 +11,7 @@ import os
 
 import kit
 import pytest
+from prodsmart import OPERATIONS, Prodsmart, basic
 
 DATA = os.environ.get("GANTRY_DATA") or os.path.join(kit.TOP, "..", "shared", "data")
 BODIES = os.path.join(DATA, "..", "apis", "payloads")
@@ -142,3 +143,50 @@ def test_every_body_passes_the_door(make_gateway):
     for path in names:
         with open(path, "rb") as f:
             assert gan.erp_post("any", f.read()).status == 202, path
+
+
+# What a request of Prodsmart's page needs to be there before; with the rest of its path.
+NEEDED = {
+    "productions.update": (7, {"productions": [{"id": 7}]}),
+    "suppliers.update": (7, {"suppliers": [{"id": 7}]}),
+    "clients.update": (7, {"clients": [{"id": 7}]}),
+    "client-orders.update": ("", {"client_orders": [{"id": 7, "code": "CO123 - Week 47"}]}),
+    "purchase-orders.update": (7, {"purchase_orders": [{"id": 7}]}),
+    "production-orders.update": (7, {"production_orders": [{"id": 7}]}),
+    "production-orders.notify": (7, {"production_orders": [{"id": 7}]}),
+    "production-orders.activate": (7, {"production_orders": [{"id": 7, "active": False}]}),
+    "products.update": ("P11", {"products": [{"code": "P11"}]}),
+    "bom.set": ("", {"products": [{"code": c} for c in ("bicycle", "wheel", "seat")]}),
+    "stock.set": ("", {"products": [{"code": "bicycle"}]}),
+    "machines.counter": ("M 1/2", {}),
+    "machines.parameters": ("M 1/2", {}),
+    "machines.startstop": ("M 1/2", {}),
+    "inventory-movements.update": (7, {"movements": [{"id": 7, "quantity": "1", "type": "in",
+                                                      "product-code": "P"}]}),
+}
+
+
+def test_prodsmarts_requests_and_answers_of_the_page(sim):
+    """The simulator takes every sample of a request, and its answer has what the sample has."""
+    names = {os.path.basename(p).split(".request")[0][len("prodsmart."):]
+             for p in glob.glob(os.path.join(BODIES, "prodsmart.*.request.json"))}
+    assert len(names) >= 21 and names < set(OPERATIONS)
+    ps = Prodsmart(sim)
+    for name in sorted(names):
+        what, state = NEEDED.get(name, ("", {}))
+        sim.state(prodsmart=state)
+        query = {"workers": "true"} if name == "production-orders.create" else {}
+        raw = body(f"prodsmart.{name}.request")
+        got = ps.op(name, what, raw, basic() if name.startswith("auth") else None, **query)
+        status = OPERATIONS[name][2]
+        assert got.status == status, (name, got)
+        answer = os.path.join(BODIES, f"prodsmart.{name}.response-{status}.json")
+        if not os.path.exists(answer):
+            continue
+        with open(answer, encoding="utf-8") as f:
+            wanted, mine = json.load(f), got.json()
+        if isinstance(wanted, list):
+            assert mine == wanted, name
+        else:
+            assert set(mine) == set(wanted), name
+    assert sim.state()["prodsmart"]["naive_dates"] == 0

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * erp.c - POST /v1/events/{source}/{topic} and GET /v1/events/{id}.  This
- * sender can repeat: whatever is wrong is refused with a reason, and an
- * Idempotency-Key makes a repeat harmless.
+ * erp.c - POST /v1/events/{source}/{topic}.  This sender can repeat: whatever is
+ * wrong is refused with a reason, and an Idempotency-Key makes a repeat
+ * harmless.
  */
 #include <stdio.h>
 #include <string.h>
@@ -19,7 +19,6 @@
 enum { RETRY_AFTER_S = 5 };
 
 static void accept_post(struct gan_exchange *x);
-static void look_up(struct gan_exchange *x);
 
 static bool
 is_json(const struct gan_request *r)
@@ -93,42 +92,48 @@ gan_erp_head_post(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS
 		memcpy(x->topic, topic, strlen(topic) + 1);
 }
 
-void
-gan_erp_head_event(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS])
+static void
+answer_accepted(struct gan_exchange *x)
 {
-	int64_t number;
+	char id[GAN_ID_LEN], body[80], where[40], applied[GAN_WAIT_TEXT];
+	const char *waited = gan_wait_applied(x, applied);
+	struct gan_header headers[3] = { { .name = "Location", .value = where } };
+	size_t n = 1;
 
-	if (!gan_sender_any(x))
-		return;
-	if (!gan_id_parse(GAN_ID_EVENT, part[0], &number)) {
-		(void)gan_request_problem(x->req, GAN_PROBLEM_NOT_FOUND, 0,
-		    "This is not the id of an event: send the one that the POST was answered with.");
-		return;
-	}
-	(void)snprintf(x->event_id, sizeof(x->event_id), "%s", part[0]);
-	x->run = look_up;
+	(void)gan_id_format(GAN_ID_EVENT, x->event, id);
+	(void)snprintf(where, sizeof(where), "/v1/events/%s", id);
+	(void)snprintf(body, sizeof(body), "{\"id\":\"%s\",\"status\":\"accepted\"}\n", id);
+	if (x->replayed)
+		headers[n++] =
+		    (struct gan_header){ .name = "Idempotent-Replayed", .value = "true" };
+	if (waited != NULL)
+		headers[n++] = (struct gan_header){ .name = "Preference-Applied", .value = waited };
+	(void)gan_request_answer(x->req, &(struct gan_answer){ .status = 202,
+					     .type = "application/json",
+					     .body = body,
+					     .len = strlen(body),
+					     .headers = headers,
+					     .nheaders = n });
 }
 
 static void
-answer_accepted(struct gan_exchange *x, int64_t event_id, bool replayed)
+take_stored(struct gan_exchange *x, bool replayed, int64_t event_id)
 {
-	char id[GAN_ID_LEN], body[80], where[40];
-	struct gan_header headers[] = { { .name = "Location", .value = where },
-		{ .name = "Idempotent-Replayed", .value = "true" } };
+	char id[GAN_ID_LEN];
 
-	(void)gan_id_format(GAN_ID_EVENT, event_id, id);
-	(void)snprintf(where, sizeof(where), "/v1/events/%s", id);
-	(void)snprintf(body, sizeof(body), "{\"id\":\"%s\",\"status\":\"accepted\"}\n", id);
+	x->event = event_id;
+	x->replayed = replayed;
+	if (replayed)
+		x->in->stats.duplicates++;
+	else
+		x->in->stats.accepted++;
 	gan_log(GAN_LOG_DEBUG,
-	    &(struct gan_log_about){ .event = id, .source = x->src->conf->name, .topic = x->topic },
+	    &(struct gan_log_about){ .event = gan_id_format(GAN_ID_EVENT, event_id, id),
+		.source = x->src->conf->name,
+		.topic = x->topic },
 	    replayed ? "post repeated" : "post stored");
 	if (x->req != NULL)
-		(void)gan_request_answer(x->req, &(struct gan_answer){ .status = 202,
-						     .type = "application/json",
-						     .body = body,
-						     .len = strlen(body),
-						     .headers = headers,
-						     .nheaders = replayed ? 2 : 1 });
+		gan_wait_begin(x, gan_wait_wanted(x->req), answer_accepted);
 }
 
 static void
@@ -144,12 +149,8 @@ on_stored(void *arg, int rc, enum gan_ingest_verdict verdict, int64_t event_id)
 			(void)gan_request_problem(x->req, GAN_PROBLEM_CONFLICT, 0,
 			    "This key belongs to another topic or body sent within the last 7 "
 			    "days. Use a new key for a new event.");
-	} else if (verdict == GAN_INGEST_DUPLICATE) {
-		x->in->stats.duplicates++;
-		answer_accepted(x, event_id, true);
 	} else {
-		x->in->stats.accepted++;
-		answer_accepted(x, event_id, false);
+		take_stored(x, verdict == GAN_INGEST_DUPLICATE, event_id);
 	}
 }
 
@@ -237,39 +238,4 @@ accept_post(struct gan_exchange *x)
 		gan_meta_put(&meta, "inexact", info.inexact_path);
 	if (use_key(x, &ev, &meta))
 		store(x, &ev, &meta);
-}
-
-static void
-on_found(void *arg, int rc, const char *json, size_t len)
-{
-	struct gan_exchange *x GAN_AUTO(gan_exchange_unref) = arg;
-
-	if (x->req == NULL)
-		return;
-	if (rc == GAN_OK)
-		(void)gan_request_answer(x->req,
-		    &(struct gan_answer){
-			.status = 200, .type = "application/json", .body = json, .len = len });
-	else if (rc == GAN_ENOENT || rc == GAN_EINVAL)
-		(void)gan_request_problem(x->req, GAN_PROBLEM_NOT_FOUND, 0,
-		    "This source sent no event of this id, or it is no longer kept.");
-	else
-		(void)gan_request_problem(x->req, GAN_PROBLEM_UNAVAILABLE, RETRY_AFTER_S,
-		    "The store cannot be asked at the moment. Ask again later.");
-}
-
-static void
-look_up(struct gan_exchange *x)
-{
-	struct gan_exchange *held GAN_AUTO(gan_exchange_unref) = gan_exchange_ref(x);
-	struct gan_query q = {
-		.kind = GAN_QUERY_EVENT, .text = x->event_id, .source = x->src->conf->name
-	};
-	int rc = gan_store_query(x->in->store, &q, on_found, x);
-
-	if (rc < 0) {
-		gan_exchange_unstored(x, rc, RETRY_AFTER_S);
-		return;
-	}
-	(void)gan_steal(&held); /* on_found()'s now */
 }

@@ -42,6 +42,7 @@ gan_exchange_unref(struct gan_exchange **xp)
 		return;
 	gan_snapshot_unref(&x->snap);
 	inbound_unref(x->in);
+	free(x->lookup);
 	free(x);
 }
 
@@ -228,7 +229,9 @@ gan_inbound_open(uv_loop_t *loop, const struct gan_inbound_options *opt,
 
 	if (in == NULL)
 		return gan_err_set(err, GAN_ENOMEM, "public listener");
-	in->refs = 1;
+	in->refs = 2; /* the owner's, and the timer's */
+	gan_must(uv_timer_init(loop, &in->timer) == 0);
+	in->timer.data = in;
 	in->opt = *opt;
 	in->store = opt->store;
 	rc = gan_snapshot_new(opt->conf, &in->snap, err);
@@ -286,7 +289,14 @@ gan_inbound_drain(struct gan_inbound *in, int64_t grace_ms, void (*cb)(void *arg
 	in->draining = true;
 	in->drain_cb = cb;
 	in->drain_arg = arg;
+	gan_wait_end_all(in);
 	gan_server_drain(in->server, grace_ms, on_drained, in);
+}
+
+static void
+on_timer_closed(uv_handle_t *h)
+{
+	inbound_unref(h->data);
 }
 
 void
@@ -296,7 +306,9 @@ gan_inbound_close(struct gan_inbound **inp)
 
 	if (in == NULL)
 		return;
+	gan_wait_end_all(in);
 	gan_server_close(&in->server);
+	uv_close((uv_handle_t *)&in->timer, on_timer_closed);
 	inbound_unref(in);
 }
 

@@ -49,6 +49,7 @@ struct gan_storm {
 bool gan_storm_due(struct gan_storm *storm);
 
 struct gan_exchange;
+struct gan_lookup; /* look.c */
 
 struct gan_inbound {
 	unsigned refs; /* the owner and each exchange */
@@ -60,6 +61,8 @@ struct gan_inbound {
 	struct gan_inbound_stats stats;
 	struct gan_storm refused, unstored, rejected;
 	bool draining;
+	uv_timer_t timer; /* when the first of the waiting has waited enough */
+	struct gan_exchange *waiting;
 	void (*drain_cb)(void *arg);
 	void *drain_arg;
 };
@@ -75,11 +78,19 @@ struct gan_exchange {
 	int64_t received_ms;
 	unsigned way; /* http: which one of src->auth opened, from 1 */
 	char topic[GAN_TOPIC_MAX + 1];
-	char event_id[GAN_TOPIC_MAX + 1]; /* GET /v1/events/{id} */
-	bool rejected;                    /* stored, but as rejected */
+	struct gan_lookup *lookup; /* GET /v1/objects: malloc'ed */
+	bool rejected;             /* stored, but as rejected */
 	bool keyed;
 	unsigned char hash[16];
 	struct gan_exchange *next; /* in keyed */
+
+	/* A request that waits for the outcome of its event: wait.c */
+	int64_t event; /* what was stored, or is asked for */
+	bool replayed;
+	bool waits;
+	int64_t wait_s, wait_until_ms;
+	void (*wait_over)(struct gan_exchange *x); /* answers without it */
+	struct gan_exchange *next_waiting;
 };
 
 /* NULL without memory. */
@@ -97,7 +108,9 @@ void gan_exchange_unref(struct gan_exchange **xp);
 typedef void (*gan_head_fn)(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS]);
 void gan_webhook_head(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS]);
 void gan_erp_head_post(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS]);
-void gan_erp_head_event(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS]);
+void gan_look_head_event(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS]);
+
+void gan_look_head_objects(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS]);
 
 /* For the server: finds the route and begins the exchange. */
 void gan_routes_head(void *arg, struct gan_request *r);
@@ -111,6 +124,28 @@ void gan_routes_head(void *arg, struct gan_request *r);
  */
 bool gan_sender_of(struct gan_exchange *x, const char *source);
 bool gan_sender_any(struct gan_exchange *x);
+
+/* ---- Prefer: wait=N (RFC 7240): wait.c --------------------------------------- */
+
+#define GAN_WAIT_MAX_S 20
+
+/* The seconds that a Prefer header asks for, at most GAN_WAIT_MAX_S; 0: none. */
+int64_t gan_wait_wanted(const struct gan_request *r);
+
+/*
+ * Wait for the outcome of x->event and answer with it: 200.  When it does not
+ * come in time, over() is called to answer x->req, which is there then; also
+ * when too many wait already, in a drain, or when the store fails.
+ */
+void gan_wait_begin(struct gan_exchange *x, int64_t seconds, void (*over)(struct gan_exchange *x));
+
+/* Those that wait are answered now. */
+void gan_wait_end_all(struct gan_inbound *in);
+void gan_wait_on_timer(uv_timer_t *t);
+
+/* "wait=N" for Preference-Applied, into out; NULL unless x did wait. */
+#define GAN_WAIT_TEXT 16
+const char *gan_wait_applied(const struct gan_exchange *x, char out[GAN_WAIT_TEXT]);
 
 /* ---- what webhooks and posts share -------------------------------------------- */
 

@@ -18,10 +18,11 @@
 	X(FRAMING, 400, "bad-request", "The request can be read in more than one way")             \
 	X(BODY, 400, "bad-body", "The body is not valid JSON")                                     \
 	X(TOPIC, 400, "bad-topic", "The topic is not well-formed")                                 \
+	X(PARAMETER, 400, "bad-parameter", "A parameter is not usable")                            \
 	X(IDEMPOTENCY_KEY, 400, "bad-idempotency-key", "The Idempotency-Key is not usable")        \
 	X(SIGNATURE, 401, "bad-signature", "The signature does not fit")                           \
 	X(TOKEN, 401, "bad-token", "The credentials are missing or unknown")                       \
-	X(FORBIDDEN, 403, "wrong-source", "The credentials belong to another source")            \
+	X(FORBIDDEN, 403, "wrong-source", "The credentials belong to another source")              \
 	X(NOT_FOUND, 404, "not-found", "There is nothing here")                                    \
 	X(METHOD, 405, "method-not-allowed", "This method is not allowed here")                    \
 	X(TIMEOUT, 408, "too-slow", "The request took too long to arrive")                         \

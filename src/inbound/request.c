@@ -407,6 +407,12 @@ gan_request_tell(const struct gan_request *r, enum gan_problem p, const char *de
 		(void)send(r->conn->fd, all.data, all.len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+void
+gan_request_wait(struct gan_request *r, int64_t until_ms)
+{
+	r->wait_until_ms = until_ms;
+}
+
 const char *
 gan_request_method(const struct gan_request *r)
 {

@@ -55,6 +55,12 @@ struct gan_answer {
 };
 bool gan_request_answer(struct gan_request *r, const struct gan_answer *a);
 
+/*
+ * Whoever lets a request wait on purpose says until when (gan_mono_ms()): the
+ * server's own patience with the handler ends then instead, if that is later.
+ */
+void gan_request_wait(struct gan_request *r, int64_t until_ms);
+
 /* Answer with a problem document; retry_after_s > 0 adds Retry-After. */
 bool gan_request_problem(struct gan_request *r, enum gan_problem p, int retry_after_s,
     const char *fmt, ...) GAN_PRINTF(4, 5);

@@ -66,12 +66,12 @@ head_later(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS])
 
 static const struct route routes[] = {
 	{ "/hooks/{source}", "POST", gan_webhook_head, "Webhooks are sent with POST." },
-	{ "/v1/events/{id}", "GET, HEAD", gan_erp_head_event,
+	{ "/v1/events/{id}", "GET, HEAD", gan_look_head_event,
 	    "An event is read with GET; to send one, POST to /v1/events/{source}/{topic}." },
 	{ "/v1/events/{source}/{topic}", "POST", gan_erp_head_post,
 	    "Events are sent with POST; to read one, GET /v1/events/{id}." },
 	{ "/v1/events/{source}/{topic}/batch", "POST", head_later, "Batches are sent with POST." },
-	{ "/v1/objects", "GET, HEAD", head_later, "Objects are read with GET." },
+	{ "/v1/objects", "GET, HEAD", gan_look_head_objects, "Objects are read with GET." },
 	{ "/v1/outbox/{consumer}", "GET, HEAD", head_later, "Messages are read with GET." },
 	{ "/v1/outbox/{consumer}/ack", "POST", head_later, "Messages are acknowledged with POST." },
 	{ "/healthz", "GET, HEAD", head_healthz, "Health is read with GET." },

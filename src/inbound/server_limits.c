@@ -77,7 +77,7 @@ sweep_waiting(struct gan_conn *c, int64_t now, bool drain_over)
 
 	if (drain_over) {
 		(void)gan_request_problem(r, GAN_PROBLEM_DRAINING, 5, "Send the request again.");
-	} else if (now - r->wait_since_ms > s->opt.answer_ms) {
+	} else if (now - r->wait_since_ms > s->opt.answer_ms && now > r->wait_until_ms) {
 		s->stats.timed_out++;
 		(void)gan_request_problem(r, GAN_PROBLEM_UNAVAILABLE, 5,
 		    "It is not known in time whether the request was stored. Send it again.");

@@ -50,7 +50,7 @@ struct gan_request {
 	struct gan_buf body;
 	uint64_t dropped; /* bytes of the body that were thrown away */
 	bool too_large, no_room, suspended, answered;
-	int64_t head_done_ms, wait_since_ms, waited_ms, queued_ms;
+	int64_t head_done_ms, wait_since_ms, wait_until_ms, waited_ms, queued_ms;
 	size_t answer_len;
 	struct MHD_Response *response;
 	int status;

@@ -36,38 +36,6 @@ static const unsigned weights[GAN_JOB_NCLASS] = {
 	[GAN_JOB_RING] = 2,
 };
 
-static void
-push(struct gan_queue *q, struct gan_job *job)
-{
-	job->next = NULL;
-	*q->tail = job;
-	q->tail = &job->next;
-}
-
-static struct gan_job *
-pop(struct gan_queue *q)
-{
-	struct gan_job *job = q->head;
-
-	if (job == NULL)
-		return NULL;
-	q->head = job->next;
-	if (q->head == NULL)
-		q->tail = &q->head;
-	return job;
-}
-
-static void
-append(struct gan_queue *to, struct gan_queue *from)
-{
-	if (from->head == NULL)
-		return;
-	*to->tail = from->head;
-	to->tail = from->tail;
-	from->head = NULL;
-	from->tail = &from->head;
-}
-
 static bool
 has_work(const struct gan_queue q[GAN_JOB_NCLASS])
 {
@@ -118,12 +86,12 @@ publish(struct gan_store *s, bool committed)
 
 	gan_rescue_ran(s);
 	(void)pthread_mutex_lock(&s->lock);
-	while ((job = pop(&s->ran)) != NULL) {
+	while ((job = gan_queue_pop(&s->ran)) != NULL) {
 		if (job->sync) {
 			job->finished = synced = true;
 			continue;
 		}
-		push(&s->out, job);
+		gan_queue_push(&s->out, job);
 	}
 	if (committed) {
 		s->tell_events = s->tell_events || s->txn.new_events;
@@ -151,9 +119,10 @@ fail_all(struct gan_store *s)
 	(void)pthread_mutex_lock(&s->lock);
 	s->fatal = true;
 	for (int i = 0; i < GAN_JOB_NCLASS; i++) {
-		append(&s->ran, &s->mine[i]);
-		append(&s->ran, &s->in[i]);
+		gan_queue_append(&s->ran, &s->mine[i]);
+		gan_queue_append(&s->ran, &s->in[i]);
 	}
+	gan_queue_append(&s->ran, &s->watching);
 	for (struct gan_job *job = s->ran.head; job != NULL; job = job->next)
 		cancel(job, GAN_EIO);
 	(void)pthread_mutex_unlock(&s->lock);
@@ -192,7 +161,7 @@ run_one(struct gan_store *s, struct gan_job *job)
 {
 	int rc;
 
-	push(&s->ran, job);
+	gan_queue_push(&s->ran, job);
 	rc = job->ops->run(s, job);
 	return rc < 0 ? rc : GAN_OK;
 }
@@ -204,7 +173,7 @@ run_ingest(struct gan_store *s)
 	int rc = GAN_OK;
 
 	for (int n = 0; rc == GAN_OK && n < GAN_GROUP_INGEST && !gan_rescue_waits(s); n++) {
-		job = pop(&s->mine[GAN_JOB_INGEST]);
+		job = gan_queue_pop(&s->mine[GAN_JOB_INGEST]);
 		if (job == NULL)
 			break;
 		rc = run_one(s, job);
@@ -222,7 +191,7 @@ next_other(struct gan_store *s, unsigned maps)
 
 		if (s->turn.used < weights[c] && s->mine[c].head != NULL && !full) {
 			s->turn.used++;
-			return pop(&s->mine[c]);
+			return gan_queue_pop(&s->mine[c]);
 		}
 		s->turn.class = (c + 1) % GAN_JOB_NCLASS;
 		s->turn.used = 0;
@@ -308,11 +277,11 @@ run_apart(struct gan_store *s)
 	unsigned full = 0;
 	struct gan_job *job;
 
-	append(&jobs, &s->ran);
-	while (!s->db->broken && (job = pop(&jobs)) != NULL) {
+	gan_queue_append(&jobs, &s->ran);
+	while (!s->db->broken && (job = gan_queue_pop(&jobs)) != NULL) {
 		bool ingest = job->ops->class == GAN_JOB_INGEST;
 
-		push(&s->ran, job);
+		gan_queue_push(&s->ran, job);
 		if (ingest && (full >= RETRY_FULL || gan_rescue_waits(s))) {
 			job->rc = GAN_EFULL;
 		} else if (run_alone(s, job) == GAN_EFULL) {
@@ -325,7 +294,7 @@ run_apart(struct gan_store *s)
 		if (!s->db->broken && !may_gather(s, job))
 			publish(s, job->rc == GAN_OK);
 	}
-	append(&s->ran, &jobs);
+	gan_queue_append(&s->ran, &jobs);
 }
 
 static void
@@ -335,7 +304,7 @@ do_group(struct gan_store *s)
 	int rc;
 
 	for (int i = 0; i < GAN_JOB_NCLASS; i++)
-		writes = writes || (i != GAN_JOB_QUERY && s->mine[i].head != NULL);
+		writes = writes || (i < GAN_JOB_QUERY && s->mine[i].head != NULL);
 	if (!writes)
 		return;
 	rc = begin(s);
@@ -395,7 +364,7 @@ do_import(struct gan_store *s)
 		return;
 	for (struct gan_job *job = s->mine[GAN_JOB_INGEST].head; job != NULL; job = job->next)
 		job->rc = GAN_EFULL;
-	append(&s->ran, &s->mine[GAN_JOB_INGEST]);
+	gan_queue_append(&s->ran, &s->mine[GAN_JOB_INGEST]);
 	publish(s, false);
 }
 
@@ -422,19 +391,31 @@ do_queries(struct gan_store *s)
 	bool any = false;
 	int rc;
 
-	while (!s->db->broken && gan_mono_us() < end && (job = pop(q)) != NULL) {
+	while (!s->db->broken && gan_mono_us() < end && (job = gan_queue_pop(q)) != NULL) {
 		rc = job->ops->run(s, job);
 		if (rc > 0) {
-			push(q, job); /* behind the others: nobody waits for a long one */
+			gan_queue_push(q, job); /* behind the others: nobody waits for a long one */
 		} else {
 			if (rc < 0)
 				job->rc = rc;
-			push(&s->ran, job);
+			gan_queue_push(&s->ran, job);
 			any = true;
 		}
 		if (work_waits(s))
 			break;
 	}
+	if (s->db->broken)
+		fail_all(s);
+	else if (any)
+		publish(s, false);
+}
+
+/* Outcomes that somebody waits for. */
+static void
+do_watches(struct gan_store *s)
+{
+	bool any = gan_watch_run(s);
+
 	if (s->db->broken)
 		fail_all(s);
 	else if (any)
@@ -520,20 +501,22 @@ wait_for_work(struct gan_store *s, bool *ret_stop, bool *ret_tuned)
 	if (work && !background)
 		keep_pace(s);
 	for (int i = 0; i < GAN_JOB_NCLASS; i++)
-		append(&s->mine[i], &s->in[i]);
+		gan_queue_append(&s->mine[i], &s->in[i]);
 	*ret_stop = s->stop;
 	*ret_tuned = s->tuned;
 	(void)pthread_mutex_unlock(&s->lock);
 	return work || background;
 }
 
-/* What runs in slices is cut short at the end: its caller hears GAN_EGONE. */
+/* What runs in slices, or waits, is cut short at the end: its caller hears GAN_EGONE. */
 static void
 drop_queries(struct gan_store *s)
 {
+	gan_queue_append(&s->mine[GAN_JOB_QUERY], &s->mine[GAN_JOB_WATCH]);
+	gan_queue_append(&s->mine[GAN_JOB_QUERY], &s->watching);
 	for (struct gan_job *job = s->mine[GAN_JOB_QUERY].head; job != NULL; job = job->next)
 		cancel(job, GAN_EGONE);
-	append(&s->ran, &s->mine[GAN_JOB_QUERY]);
+	gan_queue_append(&s->ran, &s->mine[GAN_JOB_QUERY]);
 	publish(s, false);
 }
 
@@ -559,6 +542,8 @@ gan_group_thread(void *arg)
 		if (!s->db->broken)
 			do_group(s);
 		if (!s->db->broken)
+			do_watches(s);
+		if (!s->db->broken)
 			do_checkpoint(s, idle == 3);
 		if (stop && !has_work(s->mine))
 			break;
@@ -571,6 +556,8 @@ gan_group_thread(void *arg)
 		if (idle > 0 && !s->db->broken)
 			publish(s, false);
 	}
+	if (!s->db->broken)
+		drop_queries(s);
 	/* Whoever found the damage may have had no job at hand. */
 	if (s->db->broken && !s->fatal)
 		fail_all(s);

@@ -175,6 +175,7 @@ map_run(struct gan_store *s, struct gan_job *job)
 	if (rc < 0 || job->rc != GAN_OK)
 		return rc;
 	s->txn.events[to]++;
+	gan_watch_touch(s, m->event_id);
 	if (to == GAN_EVENT_IGNORED && !m->again)
 		gan_txn_ignored(s, m->source, m->topic);
 	if (to == GAN_EVENT_REJECTED || m->again)

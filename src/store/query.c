@@ -302,6 +302,8 @@ dispatch(struct gan_store *s, struct query_job *j)
 		return gan_show_run(s, j);
 	case GAN_QUERY_EVENT:
 		return gan_show_event(s, j);
+	case GAN_QUERY_OBJECT:
+		return gan_object_run(s, j);
 	case GAN_QUERY_ATTENTION:
 		return attention_run(s, j);
 	case GAN_QUERY_LANES:
@@ -317,7 +319,8 @@ static int
 query_run(struct gan_store *s, struct gan_job *job)
 {
 	struct query_job *j = (struct query_job *)job;
-	bool list = j->q.kind != GAN_QUERY_SHOW && j->q.kind != GAN_QUERY_EVENT;
+	bool list = j->q.kind != GAN_QUERY_SHOW && j->q.kind != GAN_QUERY_EVENT &&
+		    j->q.kind != GAN_QUERY_OBJECT;
 	int rc;
 
 	if (!j->begun && list)
@@ -371,6 +374,7 @@ begin_at(struct query_job *j)
 {
 	static const enum gan_id_kind kinds[] = { [GAN_QUERY_EVENTS] = GAN_ID_EVENT,
 		[GAN_QUERY_DELIVERIES] = GAN_ID_DELIVERY,
+		[GAN_QUERY_OBJECT] = GAN_ID_DELIVERY,
 		[GAN_QUERY_QUARANTINE] = GAN_ID_QUARANTINE };
 	const char *before = j->q.before;
 	char *end = NULL;
@@ -384,6 +388,7 @@ begin_at(struct query_job *j)
 	switch (j->q.kind) {
 	case GAN_QUERY_EVENTS:
 	case GAN_QUERY_DELIVERIES:
+	case GAN_QUERY_OBJECT:
 	case GAN_QUERY_QUARANTINE:
 		return gan_id_parse(kinds[j->q.kind], before, &j->below);
 	case GAN_QUERY_ATTENTION:
@@ -405,7 +410,8 @@ complaint(const struct query_job *j, bool bad_before)
 
 	if (bad_before)
 		return "`before` is no id of this list";
-	if (q->text == NULL && (q->kind == GAN_QUERY_SHOW || q->kind == GAN_QUERY_EVENT))
+	if (q->text == NULL && (q->kind == GAN_QUERY_SHOW || q->kind == GAN_QUERY_EVENT ||
+				   q->kind == GAN_QUERY_OBJECT))
 		return "nothing to look for";
 	if (q->kind == GAN_QUERY_EVENTS && q->state != NULL &&
 	    gan_state_find(&gan_event_states, q->state) < 0)

@@ -24,6 +24,7 @@ struct query_job {
 	/* Of a key: the part looked at, the oldest there is. */
 	int64_t key_part, last_part;
 	bool parts_known;
+	bool full; /* of an object: there is another page */
 	/* Of a check. */
 	bool checking;
 	size_t part;
@@ -34,6 +35,9 @@ struct query_job {
 /* What GAN_QUERY_SHOW and GAN_QUERY_EVENT ask for; 1 when there is more. show.c */
 int gan_show_run(struct gan_store *s, struct query_job *j);
 int gan_show_event(struct gan_store *s, struct query_job *j);
+
+/* GAN_QUERY_OBJECT; likewise. object.c */
+int gan_object_run(struct gan_store *s, struct query_job *j);
 
 /* Before a search for a key: from which part of the index down to which. show.c */
 GAN_MUST_CHECK int gan_parts_begin(struct gan_store *s, struct query_job *j);

@@ -84,6 +84,11 @@
 		       " held = 0 WHERE id = ?1")                                                  \
 	X(DLV_OPEN_OF_EVENT, "SELECT 1 FROM delivery INDEXED BY delivery_event WHERE"              \
 			     " event_id = ?1 AND state NOT IN (2, 6) LIMIT 1")                     \
+	X(EVENT_OUTCOME, "SELECT NOT EXISTS(SELECT 1 FROM delivery INDEXED BY delivery_event"      \
+			 " WHERE event_id = ?1 AND state IN (0, 1)) FROM mapping WHERE"            \
+			 " event_id = ?1")                                                         \
+	X(DLV_NEWEST_OF_EVENT, "SELECT max(id) FROM delivery INDEXED BY delivery_event WHERE"      \
+			       " event_id = ?1 AND key = ?2")                                      \
 	X(DLV_DROP, "DELETE FROM delivery WHERE id = ?1")                                          \
 	X(PAYLOAD_PUT, "INSERT INTO payload(delivery_id, body, after) VALUES(?1, ?2, ?3)")         \
 	X(PAYLOAD_GET, "SELECT body, after FROM payload WHERE delivery_id = ?1")                   \

@@ -26,6 +26,7 @@ static const struct {
 	[GAN_JOB_COMMAND] = { 256, 64 << 20 },
 	[GAN_JOB_RING] = { 256, 8 << 20 },
 	[GAN_JOB_QUERY] = { 64, 1 << 20 },
+	[GAN_JOB_WATCH] = { GAN_WATCH_MAX, 1 << 20 },
 };
 
 void *
@@ -309,6 +310,7 @@ locks_init(struct gan_store *s, struct gan_err *err)
 	}
 	s->out.tail = &s->out.head;
 	s->ran.tail = &s->ran.head;
+	s->watching.tail = &s->watching.head;
 	if (pthread_condattr_init(&attr) != 0 ||
 	    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) != 0 ||
 	    pthread_cond_init(&s->wake, &attr) != 0 || pthread_cond_init(&s->synced, NULL) != 0 ||

@@ -322,8 +322,9 @@ GAN_MUST_CHECK int gan_store_settle(
 /* ---- people: queries and commands ----------------------------------------- */
 
 enum gan_query_kind {
-	GAN_QUERY_SHOW,  /* text: a key, an effect, an event id or a delivery id */
-	GAN_QUERY_EVENT, /* text: event id; source: must match when given */
+	GAN_QUERY_SHOW,   /* text: a key, an effect, an event id or a delivery id */
+	GAN_QUERY_EVENT,  /* text: event id; source: must match when given */
+	GAN_QUERY_OBJECT, /* text: a key; source: whose events; before: a delivery id */
 	GAN_QUERY_EVENTS,
 	GAN_QUERY_DELIVERIES,
 	GAN_QUERY_ATTENTION, /* store part: unknown, dead, expired, conflict, rejected */
@@ -359,6 +360,9 @@ struct gan_query {
  *	                       tries: [{id, at, ended_at, verdict, status, error, request,
  *	                       response_head, response, response_cut}].  What was stored as JSON is
  *	                       embedded as JSON, anything else as a string.
+ *	OBJECT                 {key, events:[...], next}: the events of the source that have
+ *	                       deliveries of the key, with those alone, the newest first; next is
+ *	                       `before` of the page behind, or null
  *	LANES                  {connector, key, waiting, head, state, head_state,
  *	                       blocked_since, next_at, reason}; state is waiting, sending or
  *	                       blocked; waiting counts the head too; blocked ones first, then the
@@ -373,6 +377,19 @@ struct gan_query {
 typedef void (*gan_json_fn)(void *arg, int rc, const char *json, size_t len);
 GAN_MUST_CHECK int gan_store_query(
     struct gan_store *s, const struct gan_query *q, gan_json_fn cb, void *arg);
+
+/*
+ * Wait for the outcome of an event: it is mapped, ignored or rejected, and none
+ * of its deliveries is waiting or sending any more (what needs a person is an
+ * outcome, too).  cb gets the event as GAN_QUERY_EVENT shows it, at once when it
+ * is so already, else right after the COMMIT that brought it.  Nothing is asked
+ * meanwhile.  source: must match when given.  rc GAN_ENOENT: no such event;
+ * GAN_EBUSY: until_ms (gan_mono_ms(); up to a second later) came first.  Refused
+ * with GAN_EBUSY when GAN_WATCH_MAX wait already.
+ */
+#define GAN_WATCH_MAX 256
+GAN_MUST_CHECK int gan_store_watch(struct gan_store *s, int64_t event_id, const char *source,
+    int64_t until_ms, gan_json_fn cb, void *arg);
 
 enum gan_command_kind {
 	GAN_CMD_RETRY,    /* delivery: dead, expired or waiting -> waiting, due now */

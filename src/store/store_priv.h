@@ -35,6 +35,7 @@ enum gan_job_class {
 	GAN_JOB_COMMAND, /* people, and small writes of the program itself */
 	GAN_JOB_RING,    /* quarantine: may be refused soon */
 	GAN_JOB_QUERY,   /* reads in slices, outside of any transaction */
+	GAN_JOB_WATCH,   /* likewise; waits for what others do */
 	GAN_JOB_NCLASS,
 };
 
@@ -110,6 +111,38 @@ struct gan_queue {
 	struct gan_job *head, **tail;
 };
 
+static inline void
+gan_queue_push(struct gan_queue *q, struct gan_job *job)
+{
+	job->next = NULL;
+	*q->tail = job;
+	q->tail = &job->next;
+}
+
+static inline struct gan_job *
+gan_queue_pop(struct gan_queue *q)
+{
+	struct gan_job *job = q->head;
+
+	if (job == NULL)
+		return NULL;
+	q->head = job->next;
+	if (q->head == NULL)
+		q->tail = &q->head;
+	return job;
+}
+
+static inline void
+gan_queue_append(struct gan_queue *to, struct gan_queue *from)
+{
+	if (from->head == NULL)
+		return;
+	*to->tail = from->head;
+	to->tail = from->tail;
+	from->head = NULL;
+	from->tail = &from->head;
+}
+
 struct gan_store {
 	/* Set at open. */
 	uv_loop_t *loop;
@@ -147,6 +180,7 @@ struct gan_store {
 	struct gan_db *db;
 	struct gan_queue mine[GAN_JOB_NCLASS];
 	struct gan_queue ran;
+	struct gan_queue watching; /* for outcomes that are still to come */
 	struct {
 		int class;
 		unsigned used;
@@ -259,6 +293,14 @@ struct gan_event *gan_event_new(const struct gan_event *like); /* feed.c */
  */
 GAN_MUST_CHECK int gan_recover(struct gan_store *s);
 bool gan_recover_due(const struct gan_store *s);
+
+/* ---- who waits for an outcome: watch.c ---------------------------------------- */
+
+/* Inside a transaction: something about this event changed, it has to be looked at after it. */
+void gan_watch_touch(struct gan_store *s, int64_t event_id);
+
+/* Outside of any: those whose wait is over go to s->ran; true when there are some. */
+bool gan_watch_run(struct gan_store *s);
 
 /* ---- which events were seen: seen.c ------------------------------------------ */
 

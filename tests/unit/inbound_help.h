@@ -38,6 +38,7 @@ struct job {
 	void *arg;
 	struct gan_ingest in; /* texts are copies */
 	char *event_id, *source;
+	struct gan_query q; /* of the last one: numbers only */
 };
 
 enum { JOBS = 512 };
@@ -45,6 +46,9 @@ enum { JOBS = 512 };
 static struct {
 	struct job jobs[JOBS]; /* every job ever */
 	size_t njobs, ndone;
+	struct job watches[JOBS];
+	size_t nwatches;
+	int refuse_watch;
 	int refuse; /* what ingest and query return at once */
 	int rc;     /* what the callbacks get */
 	bool hold;  /* answer only when told */
@@ -113,15 +117,40 @@ gan_store_query(struct gan_store *s, const struct gan_query *q, gan_json_fn cb, 
 	struct job *j = &store.jobs[store.njobs];
 
 	(void)s;
-	ck_assert_int_eq(q->kind, GAN_QUERY_EVENT);
 	if (store.refuse < 0)
 		return store.refuse;
 	ck_assert_uint_lt(store.njobs++, JOBS);
 	*j = (struct job){ .json_cb = cb, .arg = arg };
+	j->q.kind = q->kind;
+	j->q.limit = q->limit;
 	j->event_id = copy(q->text);
 	j->source = copy(q->source);
 	(void)uv_idle_start(&store.commit, on_commit);
 	return GAN_OK;
+}
+
+/* Outcomes come only when outcome_all() is called. */
+int
+gan_store_watch(struct gan_store *s, int64_t event_id, const char *source, int64_t until_ms,
+    gan_json_fn cb, void *arg)
+{
+	(void)s;
+	(void)until_ms;
+	if (store.refuse_watch < 0)
+		return store.refuse_watch;
+	ck_assert_uint_lt(store.nwatches, JOBS);
+	ck_assert_int_eq(event_id, job_id(store.njobs - 1));
+	ck_assert(source != NULL);
+	store.watches[store.nwatches++] = (struct job){ .json_cb = cb, .arg = arg };
+	return GAN_OK;
+}
+
+static inline void
+outcome_all(int rc)
+{
+	for (size_t i = 0; i < store.nwatches; i++)
+		store.watches[i].json_cb(store.watches[i].arg, rc, "{\"over\":1}", 10);
+	store.nwatches = 0;
 }
 
 static inline void
@@ -249,6 +278,7 @@ teardown(void)
 	(void)uv_run(&loop, UV_RUN_DEFAULT);
 	ck_assert_int_eq(uv_loop_close(&loop), 0);
 	commit_all(); /* may come after everything is closed */
+	outcome_all(GAN_EGONE);
 	ck_assert_uint_eq(conf.refs, 1);
 	forget_jobs();
 	forget_quarantine();

@@ -32,6 +32,7 @@ static unsigned seen, ended;
 static struct gan_request *waiting[WAITING_MAX];
 static size_t nwaiting;
 static uv_timer_t later;
+static int64_t patience_ms; /* that a handler asks for */
 
 static inline void
 on_end(void *user)
@@ -89,6 +90,8 @@ on_request(void *arg, struct gan_request *r)
 		ck_assert_uint_lt(nwaiting, WAITING_MAX);
 		waiting[nwaiting++] = r;
 		gan_request_set_user(r, r, on_end);
+		if (patience_ms > 0)
+			gan_request_wait(r, gan_mono_ms() + patience_ms);
 		if (path[1] == 'l')
 			(void)uv_timer_start(&later, on_later, 20, 0);
 	} else {

@@ -198,6 +198,152 @@ START_TEST(events_are_shown_to_their_sender)
 }
 END_TEST
 
+static void
+drained(void *arg)
+{
+	(void)arg;
+}
+
+/* The request is posted, and the store has committed it. */
+static void
+until_watched(size_t n)
+{
+	while (store.nwatches < n)
+		(void)uv_run(&loop, UV_RUN_NOWAIT);
+}
+
+static char *
+talk_later(const char *raw, int outcome)
+{
+	int fd = talk_connect(gan_inbound_port(inbound));
+	char *answer;
+
+	(void)talk_send(fd, raw, strlen(raw));
+	until_watched(1);
+	outcome_all(outcome);
+	for (int i = 0; i < 200; i++)
+		(void)uv_run(&loop, UV_RUN_NOWAIT);
+	answer = talk_read_all(fd);
+	(void)close(fd);
+	return answer;
+}
+
+#define POST_WAIT(prefer)                                                                          \
+	"POST /v1/events/erp/a HTTP/1.1\r\nHost: a\r\n" AUTH TYPE "Prefer: " prefer                \
+	"\r\nContent-Length: 2\r\n\r\n{}"
+
+START_TEST(who_waits_gets_the_outcome)
+{
+	free(last);
+	last = talk_later(POST_WAIT("respond-async, wait=10"), GAN_OK);
+	ck_assert_int_eq(talk_status(last), 200);
+	ck_assert(said("Preference-Applied: wait=10\r\n"));
+	ck_assert(said("Location: /v1/events/e"));
+	ck_assert(said("\r\n\r\n{\"over\":1}"));
+	store.verdict = GAN_INGEST_DUPLICATE;
+	free(last);
+	last = talk_later(POST_WAIT("WAIT = 99 ;x=1"), GAN_OK);
+	ck_assert(said("Preference-Applied: wait=20\r\n"));
+	ck_assert(said("Idempotent-Replayed: true\r\n"));
+	/* It did not come in time. */
+	free(last);
+	last = talk_later(POST_WAIT("wait=10"), GAN_EBUSY);
+	ck_assert_int_eq(talk_status(last), 202);
+	ck_assert(said("Preference-Applied: wait=10\r\n"));
+	ck_assert(said("\"status\":\"accepted\""));
+}
+END_TEST
+
+START_TEST(who_cannot_wait_is_answered_at_once)
+{
+	static const char *const none[] = { "wait=0", "wait=", "wait", "wait=x", "wait=1x",
+		"wait=-1", "waiter=3", "respond-async", "", "wait=\"3\"", ",,;", "wait 3" };
+
+	for (size_t i = 0; i < GAN_COUNT(none); i++) {
+		ck_assert_int_eq(
+		    ask("POST /v1/events/erp/a", "{}", AUTH TYPE "Prefer: %s\r\n", none[i]), 202);
+		ck_assert_msg(!said("Preference-Applied"), "%s", none[i]);
+		ck_assert_msg(store.nwatches == 0, "%s", none[i]);
+	}
+	/* Too many do. */
+	store.refuse_watch = GAN_EBUSY;
+	ck_assert_int_eq(ask("POST /v1/events/erp/a", "{}", AUTH TYPE "Prefer: wait=9\r\n"), 202);
+	ck_assert(!said("Preference-Applied"));
+}
+END_TEST
+
+START_TEST(a_wait_ends_by_the_clock_and_by_a_drain)
+{
+	int fd;
+
+	ck_assert_int_eq(ask("POST /v1/events/erp/a", "{}", AUTH TYPE "Prefer: wait=1\r\n"), 202);
+	ck_assert(said("Preference-Applied: wait=1\r\n"));
+	outcome_all(GAN_OK); /* too late: nobody is there */
+	fd = talk_connect(gan_inbound_port(inbound));
+	(void)talk_send(fd, POST_WAIT("wait=20"), strlen(POST_WAIT("wait=20")));
+	until_watched(1);
+	gan_inbound_drain(inbound, 10000, drained, NULL);
+	for (int i = 0; i < 200; i++)
+		(void)uv_run(&loop, UV_RUN_NOWAIT);
+	free(last);
+	last = talk_read_all(fd);
+	ck_assert_int_eq(talk_status(last), 202);
+	(void)close(fd);
+}
+END_TEST
+
+START_TEST(keys_are_looked_for)
+{
+	static const struct {
+		const char *query;
+		int status;
+		const char *says;
+	} cases[] = {
+		{ "", 400, "?key=KEY" },
+		{ "?", 400, "?key=KEY" },
+		{ "?key=", 400, "?key=KEY" },
+		{ "?key", 400, "has no value" },
+		{ "?key=a&key=b", 400, "twice" },
+		{ "?key=a%2", 400, "two hex digits" },
+		{ "?key=a%zz", 400, "two hex digits" },
+		{ "?key=a%00", 400, "control" },
+		{ "?key=%ff", 400, "UTF-8" },
+		{ "?key=a&colour=red", 400, "'colour' is not known" },
+		{ "?key=a&limit=0", 400, "from 1 to 100" },
+		{ "?key=a&limit=101", 400, "from 1 to 100" },
+		{ "?key=a&limit=1e1", 400, "from 1 to 100" },
+		{ "?key=a&before=e0000000000001", 400, "'next'" },
+		{ "?key=po%2F1+2%2b&limit=7&before=d0000000000001", 200, "{\"id\":\"x\"}" },
+		{ "?&key=%C3%A9", 200, NULL },
+	};
+	char line[300], key[250];
+
+	for (size_t i = 0; i < GAN_COUNT(cases); i++) {
+		(void)snprintf(line, sizeof(line), "GET /v1/objects%s", cases[i].query);
+		ck_assert_msg(ask(line, "", AUTH) == cases[i].status, "%s: %s", line, last);
+		if (cases[i].says != NULL)
+			ck_assert_msg(said(cases[i].says), "%s: %s", line, last);
+		if (cases[i].status == 400)
+			ck_assert_msg(said("/problems/bad-parameter"), "%s: %s", line, last);
+	}
+	ck_assert_str_eq(job()->event_id, "\xc3\xa9");
+	ck_assert_str_eq(store.jobs[store.njobs - 2].event_id, "po/1 2+");
+	ck_assert_uint_eq(store.jobs[store.njobs - 2].q.limit, 7);
+	ck_assert_int_eq(job()->q.kind, GAN_QUERY_OBJECT);
+	ck_assert_str_eq(job()->source, "erp");
+	memset(key, 'k', 201);
+	key[201] = '\0';
+	(void)snprintf(line, sizeof(line), "GET /v1/objects?key=%s", key);
+	ck_assert_int_eq(ask(line, "", AUTH), 400);
+	key[200] = '\0';
+	(void)snprintf(line, sizeof(line), "GET /v1/objects?key=%s", key);
+	ck_assert_int_eq(ask(line, "", AUTH), 200);
+	ck_assert_int_eq(ask(line, "", "Authorization: Bearer lab-token\r\n"), 200);
+	ck_assert_str_eq(job()->source, "lab");
+	ck_assert_int_eq(ask(line, "", "%s", ""), 401);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -212,6 +358,10 @@ main(void)
 	tcase_add_test(tc, keys_make_repeats_harmless);
 	tcase_add_test(tc, the_same_key_twice_at_a_time);
 	tcase_add_test(tc, events_are_shown_to_their_sender);
+	tcase_add_test(tc, who_waits_gets_the_outcome);
+	tcase_add_test(tc, who_cannot_wait_is_answered_at_once);
+	tcase_add_test(tc, a_wait_ends_by_the_clock_and_by_a_drain);
+	tcase_add_test(tc, keys_are_looked_for);
 	suite_add_tcase(s, tc);
 
 	SRunner *sr = srunner_create(s);

@@ -109,6 +109,22 @@ START_TEST(waiting_is_not_the_clients_time)
 }
 END_TEST
 
+START_TEST(a_handler_may_ask_for_patience)
+{
+	opt.answer_ms = 20;
+	opt.total_ms = 60;
+	patience_ms = 30000;
+	start();
+	(void)uv_timer_start(&later, on_later, 300, 0);
+	ck_assert_int_eq(
+	    status_of("POST /wait HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\nhi"), 200);
+	patience_ms = 0;
+	(void)uv_timer_start(&later, on_later, 300, 0);
+	ck_assert_int_eq(
+	    status_of("POST /wait HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\nhi"), 503);
+}
+END_TEST
+
 static int stall;
 
 static void
@@ -477,6 +493,7 @@ main(void)
 	tcase_add_test(tc, slow_requests_end);
 	tcase_add_test(tc, handlers_have_a_deadline_too);
 	tcase_add_test(tc, waiting_is_not_the_clients_time);
+	tcase_add_test(tc, a_handler_may_ask_for_patience);
 	tcase_add_test(tc, our_own_delay_is_not_the_clients);
 	tcase_add_test(tc, a_refused_request_frees_its_slot);
 	tcase_add_test(tc, full_house_recovers);

@@ -28,6 +28,19 @@ red_set(struct gan_app *app, const char *why)
 	app->red = strdup(why[0] == '\0' ? "the rules are red" : why);
 }
 
+/* Answers become events from now on when this set listens to them. */
+static void
+listen_to_answers(struct gan_app *app)
+{
+	struct gan_buf globs GAN_AUTO(gan_buf_fini) = { 0 };
+
+	if (gan_rules_answers(app->rules, &globs) < 0 ||
+	    gan_store_listen(app->store, globs.data, globs.len) < 0)
+		gan_log(GAN_LOG_WARNING, NULL,
+		    "which answers the rules listen to could not be kept for the next start; "
+		    "a reload tries again");
+}
+
 /* Put a proven set in force and keep it for a start with a red folder. */
 static void
 rules_adopt(struct gan_app *app, struct gan_rules *rules)
@@ -37,6 +50,7 @@ rules_adopt(struct gan_app *app, struct gan_rules *rules)
 	rules->generation = app->generation;
 	gan_rules_unref(&app->rules);
 	app->rules = gan_rules_ref(rules);
+	listen_to_answers(app);
 	gan_pipeline_rules(app->pipeline, app->conf, app->rules);
 	if (gan_rules_pack(rules, &blob) < 0 ||
 	    gan_store_rules_put(app->store, blob.data, blob.len) < 0)

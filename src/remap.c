@@ -158,6 +158,12 @@ on_event(void *arg, int rc, struct gan_event **events, size_t n)
 	else if (r->event->state != GAN_EVENT_REJECTED)
 		answer(r, GAN_ESTATE, "event %s is %s: only rejected events are mapped again", id,
 		    gan_event_state_name((int)r->event->state));
+	else if (r->event->nrejected == 1 && r->event->rejected[0][0] == '\0' &&
+		 gan_streq(r->event->source, GAN_ANSWERS))
+		answer(r, GAN_ESTATE,
+		    "event %s ends a chain of answers that went round in a circle: no rule is "
+		    "asked about it; mend the rules, then `gantryctl skip %s` closes it",
+		    id, id);
 	else if (r->event->nrejected == 1 && r->event->rejected[0][0] == '\0')
 		answer(r, GAN_ESTATE,
 		    "event %s is no JSON: no rule can map it; `gantryctl skip %s` closes it", id,

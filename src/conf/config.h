@@ -93,6 +93,8 @@ struct gan_conf_deliver {
 	enum gan_on_dead on_dead;
 };
 
+#define GAN_ANSWERS "answers" /* the source of answers: no other may have the name */
+
 enum gan_source_kind {
 	GAN_SOURCE_WEBHOOK, /* prodsmart-webhook */
 	GAN_SOURCE_FEED,    /* prodsmart-feed: loads, not built yet */

@@ -169,7 +169,7 @@ gan_load_sources(struct gan_loader *l, const struct gan_yaml_node *map)
 
 		if (!name_ok(l, "source", n))
 			continue;
-		if (strcmp(n->key->text, "answers") == 0)
+		if (strcmp(n->key->text, GAN_ANSWERS) == 0)
 			gan_diag_node(l->d, GAN_DIAG_ERROR, l->doc, n->key,
 			    "'answers' is the name of Gantry's own source of answers, take "
 			    "another one");

@@ -365,10 +365,27 @@ put_after(struct teller *t, struct gan_span d)
 	gan_buf_puts(t->out, " --without-after --reason TEXT`\n");
 }
 
+/* Which delivery an event of source `answers` tells of, and where it all began. */
+static void
+put_answer(struct teller *t, struct gan_span e)
+{
+	struct gan_span a = gan_span_get(e, "answer");
+
+	if (!is_set(a))
+		return;
+	gan_buf_puts(t->out, "  answer of delivery ");
+	put_text(t, gan_span_get(a, "delivery"), "-");
+	gan_buf_puts(t->out, "; it began with event ");
+	put_text(t, gan_span_get(a, "origin"), "-");
+	gan_buf_printf(t->out, ", answer %lld of at most 8\n",
+	    (long long)gan_span_int(gan_span_get(a, "depth"), 1));
+}
+
 static void
 put_delivery(struct teller *t, struct gan_span d)
 {
-	struct gan_span state = gan_span_get(d, "state"), gave = gan_span_get(d, "response");
+	struct gan_span_iter it = { 0 };
+	struct gan_span event, state = gan_span_get(d, "state"), gave = gan_span_get(d, "response");
 	struct gan_span answer = { NULL, 0 };
 	size_t no;
 
@@ -400,6 +417,8 @@ put_delivery(struct teller *t, struct gan_span d)
 		put_wait(t, d);
 	if (!gan_span_is(state, "delivered") && !gan_span_is(state, "skipped"))
 		put_after(t, d);
+	while (gan_span_next(gan_span_get(d, "answers"), &it, NULL, &event))
+		put_line(t, 4, "answered by event:", event);
 	put_advice(t, 4, state, gan_span_get(d, "id"));
 }
 
@@ -445,6 +464,7 @@ put_event(struct teller *t, struct gan_span e)
 	put_state(t, state);
 	gan_buf_putc(t->out, '\n');
 	put_meta(t, gan_span_get(e, "meta"));
+	put_answer(t, e);
 	put_line(t, 2, "reason:", gan_span_get(e, "reason"));
 	put_excerpt(t, 2, "body:", gan_span_get(e, "body"));
 	while (gan_span_next(deeds, &itd, NULL, &deed))

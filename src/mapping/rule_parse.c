@@ -118,11 +118,6 @@ check_source(struct parse *p, const struct gan_yaml_node *node, const char *name
 	const struct gan_config *c = p->l->conf;
 	bool any = false;
 
-	if (strcmp(name, "answers") == 0) {
-		gan_diag_node(p->l->d, GAN_DIAG_WARNING, p->rule->doc, node,
-		    "answers are not events yet in this version: this never matches");
-		return;
-	}
 	for (size_t i = 0; i < c->nsources; i++) {
 		if (!gan_glob(name, c->sources[i].name))
 			continue;
@@ -157,7 +152,10 @@ parse_glob(struct parse *p, const struct gan_yaml_node *node, const char *key)
 
 		if (name == NULL)
 			return GAN_ENOMEM;
-		check_source(p, node, name);
+		if (!gan_rule_names_answers(node->text))
+			check_source(p, node, name);
+		else if (gan_rule_check_answers(p->l, r, node) < 0)
+			return GAN_ENOMEM;
 	}
 	char **from = realloc(r->from, (r->nfrom + 1) * sizeof(*from));
 	if (from == NULL)

@@ -99,6 +99,8 @@ matches(const char *glob, const char *source, const char *topic)
 {
 	size_t n = strlen(source);
 
+	if (strcmp(source, GAN_ANSWERS) == 0 && !gan_rule_names_answers(glob))
+		return false;
 	if (strncmp(glob, source, n) == 0 && glob[n] == '/' && strpbrk(source, "*?") == NULL &&
 	    gan_glob(glob + n + 1, topic))
 		return true;
@@ -128,6 +130,20 @@ gan_rules_listen(const struct gan_rules *r, const char *source, const char *topi
 		if (gan_rule_listens(&r->rules[i], source, topic))
 			return true;
 	return false;
+}
+
+int
+gan_rules_answers(const struct gan_rules *r, struct gan_buf *out)
+{
+	for (size_t i = 0; i < r->nrules; i++) {
+		const struct gan_rule *rule = &r->rules[i];
+
+		for (size_t k = 0; rule->enabled && k < rule->nfrom; k++) {
+			if (gan_rule_names_answers(rule->from[k]))
+				gan_buf_put(out, rule->from[k], strlen(rule->from[k]) + 1);
+		}
+	}
+	return out->failed ? GAN_ENOMEM : GAN_OK;
 }
 
 static void

@@ -92,9 +92,12 @@ void gan_rules_unref(struct gan_rules **rp); /* also a GAN_AUTO handler */
 
 const struct gan_rule *gan_rules_find(const struct gan_rules *r, const char *name);
 
-/* Does an enabled rule listen to this source and topic? */
+/* Does an enabled rule listen to this source and topic?  To answers only when it names them. */
 bool gan_rule_listens(const struct gan_rule *rule, const char *source, const char *topic);
 bool gan_rules_listen(const struct gan_rules *r, const char *source, const char *topic);
+
+/* The globs of enabled rules that listen to answers, each with its NUL. */
+GAN_MUST_CHECK int gan_rules_answers(const struct gan_rules *r, struct gan_buf *out);
 
 /* JSON array for `rules list`: name, file, from, to, enabled, tests, description. */
 GAN_MUST_CHECK int gan_rules_json(const struct gan_rules *r, struct gan_buf *out);

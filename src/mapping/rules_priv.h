@@ -74,6 +74,12 @@ GAN_MUST_CHECK int gan_rule_code(struct gan_rule_loader *l, struct gan_rule *rul
     const struct gan_rule_file *file, const struct gan_yaml_node *node, const char *key,
     struct gan_rule_code *ret_code);
 
+/* A text that listens to answers: do the connector and the operation exist?  Findings go to l->d.
+ */
+GAN_MUST_CHECK int gan_rule_check_answers(
+    struct gan_rule_loader *l, const struct gan_rule *rule, const struct gan_yaml_node *node);
+bool gan_rule_names_answers(const char *glob);
+
 /* JSON of a node that is a constant of the rule; a finding when a double would change it. */
 GAN_MUST_CHECK int gan_rule_json(struct gan_rule_loader *l, const struct gan_rule *rule,
     const struct gan_yaml_node *node, const char *what, char **ret_json);

@@ -123,5 +123,7 @@ gan_dlv_move(struct gan_store *s, struct gan_dlv *d, int to, const char *reason,
 	d->state = to;
 	if (to != GAN_DLV_WAITING && to != GAN_DLV_SENDING)
 		gan_watch_touch(s, d->event_id);
-	return rc < 0 ? rc : effect_keep(s, d, to, now_ms);
+	if (rc == GAN_OK)
+		rc = effect_keep(s, d, to, now_ms);
+	return rc < 0 ? rc : gan_answer_make(s, d, now_ms);
 }

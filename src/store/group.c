@@ -134,6 +134,7 @@ fail_all(struct gan_store *s)
 static int
 begin(struct gan_store *s)
 {
+	gan_answers_take(s);
 	gan_txn_begin(s);
 	return gan_db_run_vals(s->db, GAN_SQL_BEGIN, NULL, 0);
 }

@@ -82,22 +82,21 @@ pass_by(struct gan_store *s, int64_t id)
 		s->txn.map_cursor = id;
 }
 
-static int
-store_rejected(struct gan_store *s, const struct ingest_job *j)
+int
+gan_event_put_rejected(struct gan_store *s, int64_t id, const char *why, int64_t now_ms)
 {
-	int64_t now_ms = j->event->received_ms;
-	int rc = gan_run(s->db, GAN_SQL_MAPPING_PUT, GAN_I(j->event_id), GAN_I(GAN_EVENT_REJECTED),
+	int rc = gan_run(s->db, GAN_SQL_MAPPING_PUT, GAN_I(id), GAN_I(GAN_EVENT_REJECTED),
 	    GAN_I(now_ms), GAN_I(0));
 
 	if (rc == GAN_OK)
-		rc = gan_run(s->db, GAN_SQL_REJECT_PUT, GAN_I(j->event_id), GAN_T(""),
-		    GAN_T(j->reject), GAN_I(now_ms));
+		rc = gan_run(
+		    s->db, GAN_SQL_REJECT_PUT, GAN_I(id), GAN_T(""), GAN_T(why), GAN_I(now_ms));
 	if (rc == GAN_OK)
-		rc = gan_run(s->db, GAN_SQL_ATTENTION_PUT, GAN_I(j->event_id), GAN_T("e"),
-		    GAN_T("rejected"), GAN_I(now_ms));
+		rc = gan_run(s->db, GAN_SQL_ATTENTION_PUT, GAN_I(id), GAN_T("e"), GAN_T("rejected"),
+		    GAN_I(now_ms));
 	s->txn.attention++;
 	s->txn.events[GAN_EVENT_REJECTED]++;
-	pass_by(s, j->event_id);
+	pass_by(s, id);
 	return rc;
 }
 
@@ -151,7 +150,7 @@ store_event(struct gan_store *s, struct ingest_job *j)
 	if (rc < 0)
 		return rc;
 	if (j->reject != NULL)
-		return store_rejected(s, j);
+		return gan_event_put_rejected(s, e->id, j->reject, e->received_ms);
 	return j->ignored_by != 0 ? store_ignored(s, j) : store_received(s, j);
 }
 

@@ -77,6 +77,8 @@ drop_event(struct gan_store *s, int64_t event, int state)
 		rc = gan_run(s->db, GAN_SQL_EVENT_DROP, GAN_I(event));
 	if (rc == GAN_OK)
 		rc = gan_run(s->db, GAN_SQL_LATER_DROP, GAN_I(event));
+	if (rc == GAN_OK)
+		rc = gan_run(s->db, GAN_SQL_ANSWER_DROP, GAN_I(event));
 	s->txn.events[state]--;
 	return rc;
 }

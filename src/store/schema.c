@@ -110,7 +110,11 @@ static const char version_5[] =
     /* Open deliveries that stand in their lane where another one stood. */
     "CREATE TABLE place(lane_id INTEGER NOT NULL, place INTEGER NOT NULL,"
     "  delivery_id INTEGER NOT NULL, PRIMARY KEY(lane_id, place, delivery_id))"
-    "  STRICT, WITHOUT ROWID;";
+    "  STRICT, WITHOUT ROWID;"
+    /* Events that are answers: of which delivery, and of which first event in how many steps. */
+    "CREATE TABLE answer(event_id INTEGER PRIMARY KEY, delivery_id INTEGER NOT NULL,"
+    "  origin_id INTEGER NOT NULL, depth INTEGER NOT NULL, origin_key TEXT) STRICT;"
+    "CREATE INDEX answer_delivery ON answer(delivery_id);";
 
 static const char *const migrations[] = { version_1, version_2, version_3, version_4, version_5 };
 

@@ -5,10 +5,11 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "conf/config.h"
 #include "store/store_priv.h"
 
-static void
-name_put(struct gan_buf *b, const char *name)
+void
+gan_json_name(struct gan_buf *b, const char *name)
 {
 	if (b->len > 0 && b->data[b->len - 1] != '{')
 		gan_buf_putc(b, ',');
@@ -18,7 +19,7 @@ name_put(struct gan_buf *b, const char *name)
 void
 gan_json_str(struct gan_buf *b, const char *name, const char *text)
 {
-	name_put(b, name);
+	gan_json_name(b, name);
 	if (text == NULL)
 		gan_buf_puts(b, "null");
 	else
@@ -44,18 +45,17 @@ gan_json_id(struct gan_buf *b, const char *name, enum gan_id_kind kind, int64_t 
 static void
 json_int(struct gan_buf *b, const char *name, int64_t v)
 {
-	name_put(b, name);
+	gan_json_name(b, name);
 	gan_buf_printf(b, "%lld", (long long)v);
 }
 
-/* Stored bytes: as JSON on one line if they are JSON, else as a string. */
 void
 gan_json_bytes(struct gan_buf *b, const char *name, sqlite3_stmt *row, int col)
 {
 	const char *p = sqlite3_column_blob(row, col);
 	size_t n = (size_t)sqlite3_column_bytes(row, col);
 
-	name_put(b, name);
+	gan_json_name(b, name);
 	if (sqlite3_column_type(row, col) == SQLITE_NULL)
 		gan_buf_puts(b, "null");
 	else if (p == NULL)
@@ -90,7 +90,7 @@ json_audit(struct gan_store *s, struct gan_buf *b, enum gan_id_kind kind, int64_
 	int rc;
 
 	st = gan_bind(s->db, GAN_SQL_AUDIT_OF, GAN_T(gan_id_format(kind, id, text)));
-	name_put(b, "audit");
+	gan_json_name(b, "audit");
 	gan_buf_putc(b, '[');
 	while ((rc = gan_db_step(s->db, st)) > 0) {
 		if (!first)
@@ -113,13 +113,13 @@ json_last(struct gan_buf *b, sqlite3_stmt *row)
 	/* What keeps it from being sent now says more than how the last attempt went. */
 	if (sqlite3_column_int(row, 7) != GAN_DLV_DELIVERED && reason != NULL)
 		error = reason;
-	name_put(b, "last");
+	gan_json_name(b, "last");
 	if (at == 0 && error == NULL) {
 		gan_buf_puts(b, "null");
 		return;
 	}
 	gan_buf_putc(b, '{');
-	name_put(b, "status");
+	gan_json_name(b, "status");
 	if (sqlite3_column_type(row, 10) == SQLITE_NULL)
 		gan_buf_puts(b, "null");
 	else
@@ -152,7 +152,7 @@ json_try(struct gan_buf *b, sqlite3_stmt *st)
 	gan_json_time(b, "at", sqlite3_column_int64(st, 1));
 	gan_json_time(b, "ended_at", sqlite3_column_int64(st, 2));
 	gan_json_str(b, "verdict", gan_col_text(st, 3));
-	name_put(b, "status");
+	gan_json_name(b, "status");
 	if (sqlite3_column_type(st, 4) == SQLITE_NULL)
 		gan_buf_puts(b, "null");
 	else
@@ -161,7 +161,7 @@ json_try(struct gan_buf *b, sqlite3_stmt *st)
 	gan_json_str(b, "request", gan_col_text(st, 6));
 	gan_json_str(b, "response_head", gan_col_text(st, 7));
 	gan_json_bytes(b, "response", st, 8);
-	name_put(b, "response_cut");
+	gan_json_name(b, "response_cut");
 	gan_buf_puts(b, sqlite3_column_int(st, 9) != 0 ? "true" : "false");
 	gan_buf_putc(b, '}');
 }
@@ -174,7 +174,7 @@ json_tries(struct gan_store *s, struct gan_buf *b, int64_t delivery)
 	bool first = true;
 	int rc;
 
-	name_put(b, "tries");
+	gan_json_name(b, "tries");
 	gan_buf_putc(b, '[');
 	while ((rc = gan_db_step(s->db, st)) > 0) {
 		if (!first)
@@ -220,7 +220,7 @@ json_after(struct gan_store *s, struct gan_buf *b, int64_t id)
 
 	if (len == 0)
 		return rc < 0 ? rc : GAN_OK;
-	name_put(b, "after");
+	gan_json_name(b, "after");
 	for (size_t at = 0; at < len; at += strlen(list + at) + 1) {
 		gan_buf_putc(b, at == 0 ? '[' : ',');
 		gan_buf_json(b, list + at, strlen(list + at));
@@ -274,6 +274,8 @@ gan_shape_delivery(
 		rc = json_after(s, b, id);
 	if (rc == GAN_OK)
 		rc = json_origin(s, b, row, bodies);
+	if (rc == GAN_OK && bodies)
+		rc = gan_answers_shape(s, id, b);
 	gan_buf_putc(b, '}');
 	return rc;
 }
@@ -327,7 +329,7 @@ json_deliveries(
 	bool first = true;
 	int rc;
 
-	name_put(b, "deliveries");
+	gan_json_name(b, "deliveries");
 	gan_buf_putc(b, '[');
 	while ((rc = gan_db_step(s->db, st)) > 0) {
 		if ((only->delivery != 0 && sqlite3_column_int64(st, 0) != only->delivery) ||
@@ -367,6 +369,8 @@ gan_shape_event(struct gan_store *s, sqlite3_stmt *row, bool bodies, int64_t onl
 	gan_json_time(b, "received_at", sqlite3_column_int64(row, 4));
 	gan_json_str(b, "state", gan_event_state_name(event_state(row)));
 	rc = json_reason(s, b, id);
+	if (rc == GAN_OK && gan_streq(gan_col_text(row, 1), GAN_ANSWERS))
+		rc = gan_answer_shape(s, id, b);
 	if (bodies) {
 		bool same = sqlite3_column_type(row, 3) == SQLITE_NULL;
 
@@ -525,7 +529,7 @@ gan_shape_attention(struct gan_store *s, int64_t id, const char *what, const cha
 	gan_json_str(b, "rule", it.rule);
 	gan_json_str(b, "reason", it.reason);
 	gan_json_time(b, "since", since_ms);
-	name_put(b, "actions");
+	gan_json_name(b, "actions");
 	gan_buf_puts(b, actions_of(kind, approve > 0));
 	gan_buf_putc(b, '}');
 	return GAN_OK;

@@ -106,6 +106,16 @@
 			" response_head, response, response_cut FROM attempt"                      \
 			" WHERE delivery_id = ?1 ORDER BY id")                                     \
 	X(ATTEMPT_DROP, "DELETE FROM attempt WHERE delivery_id = ?1")                              \
+	X(ATTEMPT_NEWEST, "SELECT status, response FROM attempt INDEXED BY attempt_delivery"       \
+			  " WHERE delivery_id = ?1 ORDER BY id DESC LIMIT 1")                      \
+	/* answers */                                                                              \
+	X(ANSWER_PUT, "INSERT INTO answer(event_id, delivery_id, origin_id, depth, origin_key)"    \
+		      " VALUES(?1, ?2, ?3, ?4, ?5)")                                               \
+	X(ANSWER_GET, "SELECT delivery_id, origin_id, depth, origin_key FROM answer"               \
+		      " WHERE event_id = ?1")                                                      \
+	X(ANSWER_LIST, "SELECT event_id FROM answer INDEXED BY answer_delivery"                    \
+		       " WHERE delivery_id = ?1 ORDER BY event_id LIMIT 100")                      \
+	X(ANSWER_DROP, "DELETE FROM answer WHERE event_id = ?1")                                   \
 	/* lanes */                                                                                \
 	X(LANE_PUT, "INSERT INTO lane(id, connector, key, open, head, prio, next_ms)"              \
 		    " VALUES(?1, ?2, ?3, 1, ?1, ?4, ?5)")                                          \

@@ -109,6 +109,8 @@ store_free(struct gan_store *s)
 	gan_window_free(&s->window);
 	gan_rescue_free(s);
 	free(s->seen);
+	free(s->listen.list);
+	free(s->listen_next.list);
 	gan_db_free(&s->db);
 	(void)pthread_cond_destroy(&s->wake);
 	(void)pthread_cond_destroy(&s->synced);
@@ -281,6 +283,8 @@ load(struct gan_store *s, struct gan_err *err)
 
 	gan_txn_begin(s);
 	rc = gan_counters_load(s);
+	if (rc == GAN_OK)
+		rc = gan_answers_load(s);
 	if (rc == GAN_OK)
 		rc = gan_seen_load(s);
 	if (rc == GAN_OK)

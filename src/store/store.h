@@ -230,6 +230,15 @@ typedef void (*gan_done_fn)(void *arg, int rc);
 GAN_MUST_CHECK int gan_store_map_commit(
     struct gan_store *s, const struct gan_map_commit *m, gan_done_fn cb, void *arg);
 
+/*
+ * Which results become events of the source `answers`: those whose
+ * "answers/<connector>/<operation>.delivered" or ".dead" one of the globs
+ * matches (each with its NUL; len 0: none).  In force for every COMMIT that
+ * begins after the call, and kept for the next start, whose rules take a
+ * moment.  Such an event is stored in the COMMIT of the result (answers.c).
+ */
+GAN_MUST_CHECK int gan_store_listen(struct gan_store *s, const char *globs, size_t len);
+
 /* The last green rule set, as the mapping side packs it. */
 GAN_MUST_CHECK int gan_store_rules_put(struct gan_store *s, const void *blob, size_t len);
 /* Blocking, right after open. *ret_blob NULL when there is none yet; to free(). */
@@ -356,6 +365,8 @@ struct gan_query {
  *	                       that key; an effect finds its owner's delivery
  *	SHOW an event id       the event
  *	SHOW a delivery id     its event with that delivery alone
+ *	  an answer            events of source `answers`: + answer: {delivery, origin, depth};
+ *	                       deliveries that were answered, with bodies: + answers: [event id]
  *	  with bodies          events: + topic_raw, meta, body; deliveries: + request (the body),
  *	                       tries: [{id, at, ended_at, verdict, status, error, request,
  *	                       response_head, response, response_cut}].  What was stored as JSON is

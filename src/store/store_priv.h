@@ -143,6 +143,12 @@ gan_queue_append(struct gan_queue *to, struct gan_queue *from)
 	from->tail = &from->head;
 }
 
+/* Texts, each with its NUL. */
+struct gan_globs {
+	char *list;
+	size_t len;
+};
+
 struct gan_store {
 	/* Set at open. */
 	uv_loop_t *loop;
@@ -175,6 +181,8 @@ struct gan_store {
 	char tell_due[GAN_GROUP_DUE][64];
 	struct gan_store_options opt; /* path and callbacks are not used */
 	struct gan_store_counts counts;
+	struct gan_globs listen_next; /* what gan_store_listen() said last */
+	bool listen_new;
 
 	/* The store thread's own. */
 	struct gan_db *db;
@@ -218,6 +226,7 @@ struct gan_store {
 		bool unreadable;
 	} rescue;
 	struct gan_store_options keep;
+	struct gan_globs listen; /* to which answers rules listen */
 	struct {
 		unsigned step; /* which walk */
 		int64_t next_ms;
@@ -270,6 +279,9 @@ int gan_space_tune(struct gan_store *s);
 /* Ingest jobs and the spool: ingest.c.  maybe_id: as in struct gan_spool_record. */
 void gan_ingest_get(const struct gan_job *job, struct gan_ingest *ret_in, int64_t *ret_maybe_id);
 void gan_ingest_was_spooled(struct gan_job *job);
+/* The event with this id is in its table and nobody is to map it: to the attention list. */
+GAN_MUST_CHECK int gan_event_put_rejected(
+    struct gan_store *s, int64_t id, const char *why, int64_t now_ms);
 GAN_MUST_CHECK int gan_ingest_spooled(struct gan_store *s, const struct gan_ingest *in);
 
 int gan_lease_lost(
@@ -421,6 +433,20 @@ GAN_MUST_CHECK int gan_correct_shape(
 /* Does a correction of it wait for an approval? 1 or 0. */
 GAN_MUST_CHECK int gan_correct_waits(struct gan_store *s, int64_t id);
 
+/* ---- answers.c --------------------------------------------------------------- */
+
+/*
+ * d has just become delivered or dead (its row says so): make the event that
+ * tells it, when a rule listens.  Nothing for any other state.
+ */
+GAN_MUST_CHECK int gan_answer_make(struct gan_store *s, const struct gan_dlv *d, int64_t now_ms);
+void gan_answers_take(struct gan_store *s); /* before a transaction: what is listened to now */
+GAN_MUST_CHECK int gan_answers_load(struct gan_store *s);
+
+/* ,"answer":{delivery, origin, depth} of an event; ,"answers":[event...] of a delivery if any. */
+GAN_MUST_CHECK int gan_answer_shape(struct gan_store *s, int64_t event, struct gan_buf *b);
+GAN_MUST_CHECK int gan_answers_shape(struct gan_store *s, int64_t delivery, struct gan_buf *b);
+
 /* ---- compact.c ---------------------------------------------------------------- */
 
 /*
@@ -444,8 +470,10 @@ GAN_MUST_CHECK int gan_shape_attention(struct gan_store *s, int64_t id, const ch
     const char *kind, int64_t since_ms, const struct gan_query *filter, struct gan_buf *out);
 GAN_MUST_CHECK int gan_shape_lane(struct gan_store *s, sqlite3_stmt *row, struct gan_buf *out);
 
-void gan_json_str(
-    struct gan_buf *b, const char *name, const char *text); /* "name":"text", or null */
+void gan_json_name(struct gan_buf *b, const char *name); /* "name": */
+/* Stored bytes: as JSON on one line if they are JSON, else as a string. */
 void gan_json_bytes(struct gan_buf *b, const char *name, sqlite3_stmt *row, int col);
+void gan_json_str(
+    struct gan_buf *b, const char *name, const char *text);          /* "name":"text", or null */
 void gan_json_time(struct gan_buf *b, const char *name, int64_t ms); /* 0: null */
 void gan_json_id(struct gan_buf *b, const char *name, enum gan_id_kind kind, int64_t id);

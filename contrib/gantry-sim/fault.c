@@ -26,6 +26,7 @@ fault_free(struct gan_sim_fault **fp)
 
 	if (f == NULL)
 		return;
+	free(f->method);
 	free(f->path);
 	free(f->match);
 	free(f->retry_after);
@@ -76,6 +77,7 @@ gan_sim_fault_add(
 		return err == NULL ? GAN_EINVAL : err->code;
 	f->act = act == NULL ? acts_by_default[f->kind] : cJSON_IsTrue(act);
 	f->token = gan_cj_true(spec, "token");
+	f->method = copy_text(spec, "method");
 	f->path = copy_text(spec, "path");
 	f->match = copy_text(spec, "match");
 	f->probability = gan_cj_num(spec, "probability", 1);
@@ -117,6 +119,8 @@ gan_sim_fault_pick(struct gan_sim_faults *faults, const struct gan_sim_request *
 {
 	for (struct gan_sim_fault *f = faults->head; f != NULL; f = f->next) {
 		if (f->system != req->system || f->left == 0 || f->token != token)
+			continue;
+		if (f->method != NULL && strcmp(req->method, f->method) != 0)
 			continue;
 		if (f->path != NULL && strstr(req->path, f->path) == NULL)
 			continue;

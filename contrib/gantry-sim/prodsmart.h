@@ -193,6 +193,11 @@ struct gan_ps_kind {
 
 extern const struct gan_ps_kind gan_ps_kinds[GAN_PS_NPOOLS];
 
+#define GAN_PS_KEY 32
+/* Text of an id or a code; a number's is written to out. */
+const char *gan_ps_key_text(const cJSON *v, char out[GAN_PS_KEY]);
+/* Of the member that names objects of this pool. */
+const char *gan_ps_key(enum gan_ps_pool_id pool, const cJSON *item, char out[GAN_PS_KEY]);
 cJSON *gan_ps_find(const struct gan_ps *ps, enum gan_ps_pool_id pool, const char *key);
 /* First one of that code, or NULL. */
 cJSON *gan_ps_find_code(const struct gan_ps *ps, enum gan_ps_pool_id pool, const char *code);

@@ -115,9 +115,7 @@ is_type(struct gan_ps_call *c, const cJSON *v, const struct gan_ps_field *f, con
 	case GAN_PS_LIST:
 		return check_list(c, v, f, at);
 	case GAN_PS_CODE_OBJ:
-		if (cJSON_IsString(v))
-			return true;
-		/* fall through */
+		return cJSON_IsString(v) || cJSON_IsObject(v);
 	case GAN_PS_OBJECT:
 		if (cJSON_IsObject(v) && f->sub != NULL)
 			check_object(c, v, f->sub, at);

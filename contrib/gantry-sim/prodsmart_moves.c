@@ -114,19 +114,14 @@ type_good(struct gan_ps_call *c)
 	return type == NULL;
 }
 
-/* Was exactly this sent before? */
+/* Was exactly this sent before?  Movements have no code: the index has their texts instead. */
 static bool
-known(const struct gan_ps *ps, const cJSON *body)
+sent_before(struct gan_ps_call *c)
 {
-	const struct gan_ps_pool *pl = &ps->pools[GAN_PS_MOVEMENTS];
+	char *text GAN_AUTO(gan_str_free) = gan_cj_print(c->body);
 
-	for (size_t i = pl->len; i-- > 0;) {
-		const cJSON *sent = gan_cj_get(pl->items[i], "$sent");
-
-		if (sent != NULL && cJSON_Compare(sent, body, true) != 0)
-			return true;
-	}
-	return false;
+	gan_must(text != NULL);
+	return !gan_sim_table_put(&c->ps->pools[GAN_PS_MOVEMENTS].by_code, text, 1);
 }
 
 void
@@ -140,9 +135,8 @@ gan_ps_movement_create(struct gan_ps_call *c)
 		gan_ps_fail(c, 400, "quantity must be above 0");
 		return;
 	}
-	c->ans->repeats = known(c->ps, c->body);
+	c->ans->repeats = sent_before(c);
 	item = gan_ps_copy(c->body);
-	gan_ps_set(item, "$sent", gan_ps_copy(c->body));
 	gan_ps_made(item);
 	item = gan_ps_put(c->ps, GAN_PS_MOVEMENTS, item);
 	move(c->ps, item, 1);

@@ -51,15 +51,19 @@ gan_ps_wrap(const char *name, const char *text)
 
 /* ---- pools ------------------------------------------------------------------ */
 
-static const char *
-key_of(enum gan_ps_pool_id pool, const cJSON *item, char *out, size_t n)
+const char *
+gan_ps_key_text(const cJSON *v, char out[GAN_PS_KEY])
 {
-	const cJSON *v = gan_cj_get(item, gan_ps_kinds[pool].key);
-
 	if (cJSON_IsString(v))
 		return v->valuestring;
-	(void)snprintf(out, n, "%.0f", cJSON_IsNumber(v) ? v->valuedouble : 0);
+	(void)snprintf(out, GAN_PS_KEY, "%.0f", cJSON_IsNumber(v) ? v->valuedouble : 0);
 	return out;
+}
+
+const char *
+gan_ps_key(enum gan_ps_pool_id pool, const cJSON *item, char out[GAN_PS_KEY])
+{
+	return gan_ps_key_text(gan_cj_get(item, gan_ps_kinds[pool].key), out);
 }
 
 static void
@@ -124,7 +128,7 @@ gan_ps_put(struct gan_ps *ps, enum gan_ps_pool_id pool, cJSON *item)
 	const struct gan_ps_kind *kind = &gan_ps_kinds[pool];
 	struct gan_ps_pool *pl = &ps->pools[pool];
 	const char *key;
-	char number[32];
+	char number[GAN_PS_KEY];
 	int64_t *at;
 
 	if (strcmp(kind->key, "id") == 0) {
@@ -140,7 +144,7 @@ gan_ps_put(struct gan_ps *ps, enum gan_ps_pool_id pool, cJSON *item)
 		append(pl, item);
 		return item;
 	}
-	key = key_of(pool, item, number, sizeof(number));
+	key = gan_ps_key(pool, item, number);
 	at = gan_sim_table_get(&pl->by_key, key);
 	if (at != NULL && *at >= 0) {
 		count_code(pl, pl->items[*at], -1);

@@ -39,9 +39,8 @@ gan_sim_prodsmart_reset(struct gan_sim_prodsmart *p)
 	gan_must(gan_sim_prodsmart_init(p) == 0);
 }
 
-/* A list replaces the whole pool. */
 static int
-set_pool(struct gan_ps *ps, enum gan_ps_pool_id pool, const cJSON *list, struct gan_err *err)
+check_list(enum gan_ps_pool_id pool, const cJSON *list, struct gan_err *err)
 {
 	const struct gan_ps_kind *kind = &gan_ps_kinds[pool];
 	const cJSON *item;
@@ -59,21 +58,112 @@ set_pool(struct gan_ps *ps, enum gan_ps_pool_id pool, const cJSON *list, struct 
 			return gan_err_set(err, GAN_EINVAL, "%s: objects, each with its %s",
 			    kind->name, kind->key);
 	}
+	return GAN_OK;
+}
+
+/* A list replaces the whole pool. */
+static int
+set_pool(struct gan_ps *ps, enum gan_ps_pool_id pool, const cJSON *list, struct gan_err *err)
+{
+	const cJSON *item;
+	int rc = check_list(pool, list, err);
+
+	if (rc < 0)
+		return rc;
 	gan_ps_clear(ps, pool);
 	cJSON_ArrayForEach(item, list)(void) gan_ps_put(ps, pool, gan_ps_copy(item));
 	ps->pools[pool].closed = true;
 	return GAN_OK;
 }
 
+/* Members change in the objects that are there; what is not there is added. */
+static int
+merge_pool(struct gan_ps *ps, enum gan_ps_pool_id pool, const cJSON *list, struct gan_err *err)
+{
+	const cJSON *item, *m;
+	int rc = check_list(pool, list, err);
+
+	if (rc < 0)
+		return rc;
+	cJSON_ArrayForEach(item, list)
+	{
+		char key[GAN_PS_KEY];
+		const cJSON *old = gan_ps_find(ps, pool, gan_ps_key(pool, item, key));
+		cJSON *fresh = gan_ps_copy(old == NULL ? item : old);
+
+		cJSON_ArrayForEach(m, item) gan_ps_set(fresh, m->string, gan_ps_copy(m));
+		(void)gan_ps_put(ps, pool, fresh);
+	}
+	return GAN_OK;
+}
+
+/* By their keys: ids or codes. */
+static int
+remove_some(struct gan_ps *ps, enum gan_ps_pool_id pool, const cJSON *list, struct gan_err *err)
+{
+	const cJSON *v;
+
+	if (!cJSON_IsArray(list))
+		return gan_err_set(err, GAN_EINVAL, "remove: lists of ids or codes");
+	cJSON_ArrayForEach(v, list)
+	{
+		char key[GAN_PS_KEY];
+
+		if (!cJSON_IsNumber(v) && !cJSON_IsString(v))
+			return gan_err_set(err, GAN_EINVAL, "remove: lists of ids or codes");
+		gan_ps_remove(ps, pool, gan_ps_key_text(v, key));
+	}
+	return GAN_OK;
+}
+
+typedef int (*pool_fn)(
+    struct gan_ps *ps, enum gan_ps_pool_id pool, const cJSON *list, struct gan_err *err);
+
+/* 1 done, 0 there is no such pool, or an error. */
+static int
+on_pool(struct gan_ps *ps, const cJSON *list, pool_fn fn, struct gan_err *err)
+{
+	for (int i = 0; i < GAN_PS_NPOOLS; i++) {
+		if (strcmp(gan_ps_kinds[i].name, list->string) == 0) {
+			int rc = fn(ps, (enum gan_ps_pool_id)i, list, err);
+
+			return rc < 0 ? rc : 1;
+		}
+	}
+	return 0;
+}
+
+static int
+on_pools(struct gan_ps *ps, const cJSON *lists, pool_fn fn, struct gan_err *err)
+{
+	const cJSON *list;
+
+	cJSON_ArrayForEach(list, lists)
+	{
+		int rc = on_pool(ps, list, fn, err);
+
+		if (rc < 0)
+			return rc;
+		if (rc == 0)
+			return gan_err_set(err, GAN_EINVAL, "prodsmart has no %s", list->string);
+	}
+	return GAN_OK;
+}
+
 int
 gan_sim_prodsmart_set(struct gan_sim_prodsmart *p, const cJSON *v, struct gan_err *err)
 {
+	int rc;
+
 	if (strcmp(v->string, "changes") == 0)
 		return gan_ps_changes_push(p->ps, v, err);
-	for (int i = 0; i < GAN_PS_NPOOLS; i++) {
-		if (strcmp(gan_ps_kinds[i].name, v->string) == 0)
-			return set_pool(p->ps, (enum gan_ps_pool_id)i, v, err);
-	}
+	if (strcmp(v->string, "merge") == 0 && cJSON_IsObject(v))
+		return on_pools(p->ps, v, merge_pool, err);
+	if (strcmp(v->string, "remove") == 0 && cJSON_IsObject(v))
+		return on_pools(p->ps, v, remove_some, err);
+	rc = on_pool(p->ps, v, set_pool, err);
+	if (rc != 0)
+		return rc < 0 ? rc : GAN_OK;
 	return gan_err_set(err, GAN_EINVAL, "prodsmart has no setting \"%s\"", v->string);
 }
 

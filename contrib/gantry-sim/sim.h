@@ -131,6 +131,7 @@ struct gan_sim_fault {
 	enum gan_sim_fault_kind kind;
 	bool act;     /* does the system do its work before it misbehaves? */
 	bool token;   /* meant for token requests; else for all the others */
+	char *method; /* or NULL */
 	char *path;   /* part of the path, or NULL */
 	char *match;  /* part of the body, or NULL */
 	int64_t left; /* requests still to spoil; -1: no end */

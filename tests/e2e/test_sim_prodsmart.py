@@ -462,7 +462,36 @@ def test_a_channel_shows_the_state_of_now(sim, ps):
         {"id": 1, "workers-assigned": []}]
 
 
+def test_the_state_of_some_can_change(sim, ps):
+    sim.state(prodsmart={"production_orders": [{**ORDER, "id": n} for n in (1, 2, 3)],
+                         "products": [PRODUCT]})
+    got = sim.state(prodsmart={
+        "merge": {"production_orders": [{"id": 2, "running-status": "started"}, {"id": 9}],
+                  "products": [{"code": "P1", "name": "Desk"}]},
+        "remove": {"production_orders": [3]}})["prodsmart"]
+    assert [(o["id"], o["running-status"]) for o in got["production_orders"]] == [
+        (1, "notstarted"), (2, "started"), (9, "notstarted")]
+    assert ps.get("/api/products/P1").json()["name"] == "Desk"
+    assert ps.get("/api/production-orders/2").json()["code"] == "MO-1"
+    assert ps.get("/api/production-orders/3").status == 404
+
+
+def test_a_fault_for_one_method(sim, ps):
+    sim.fault("prodsmart", "status", method="POST", path="/api/production-orders/", status=502)
+    assert ps.get("/api/production-orders/").status == 200
+    assert ps.post("/api/production-orders/", ORDER).status == 502
+    assert ps.get("/api/production-orders/").json() == []
+
+
+def test_a_repeated_movement_is_noticed(sim, ps):
+    for comment in ("a", "b", "b"):
+        assert ps.post("/api/inventory-movements/", {**MOVE, "comment": comment}).status == 200
+    assert [e["repeats"] for e in sim.journal("prodsmart")] == [0, 0, 1]
+    assert ps.get("/api/stock/P1").json()["stock"] == 30
+
+
 @pytest.mark.parametrize("state", [
+    {"merge": {"color": []}}, {"merge": {"suppliers": {}}}, {"remove": {"suppliers": [{}]}},
     {"color": 1}, {"suppliers": {}}, {"suppliers": [1]}, {"products": [{"id": 1}]},
     {"suppliers": [{"id": "1"}]}, {"changes": []}, {"changes": {"STOCK": {}}},
     {"changes": {"STOCK": [1]}}])

@@ -224,7 +224,8 @@ gan_connector_build(const struct gan_conf_connector *c, const struct gan_operati
 	put_body(op, &parts.body, req);
 	req->connect_ms = c->deliver.connect_ms;
 	req->total_ms = c->deliver.total_ms;
-	req->repeatable = op->repeat == GAN_REPEAT_SAFE;
+	/* What a repeat is told apart by, curl must not repeat behind our back. */
+	req->repeatable = op->repeat == GAN_REPEAT_SAFE && op->done == NULL;
 	req->ca_file = c->ca_file;
 	rc = gan_wire_url(req, c->base_url, path.data, err);
 	if (rc == GAN_OK)

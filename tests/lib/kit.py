@@ -98,6 +98,8 @@ class Gateway:
         "mv-secret": "sim-mv-secret",
         "f2b-user": "sim-3pl",
         "f2b-pass": "sim-3pl-password",
+        "ps-key": "sim-ps-key",
+        "ps-secret": "sim-ps-secret",
     }
 
     def __init__(self, sim, rules=None, tables=None, config=None, folder=None):

@@ -29,64 +29,20 @@ is_json(const struct gan_request *r)
 	return n == 16 && strncasecmp(v, "application/json", 16) == 0;
 }
 
-/* Without surrounding space; false when it is not 1 to 255 printable characters. */
-static bool
-idempotency_key(const char *v, const char **ret_key, size_t *ret_n)
-{
-	size_t n;
-
-	v += strspn(v, " \t");
-	n = strlen(v);
-	while (n > 0 && (v[n - 1] == ' ' || v[n - 1] == '\t'))
-		n--;
-	for (size_t i = 0; i < n; i++)
-		if (v[i] < ' ' || v[i] > '~')
-			return false;
-	*ret_key = v;
-	*ret_n = n;
-	return n >= 1 && n <= 255;
-}
-
-static bool
-is_running(const struct gan_exchange *x)
-{
-	for (const struct gan_exchange *k = x->in->keyed; k != NULL; k = k->next)
-		if (memcmp(k->hash, x->hash, sizeof(x->hash)) == 0)
-			return true;
-	return false;
-}
-
-static void
-leave_keyed(struct gan_exchange *x)
-{
-	struct gan_exchange **kp = &x->in->keyed;
-
-	if (!x->keyed)
-		return;
-	while (*kp != x)
-		kp = &(*kp)->next;
-	*kp = x->next;
-	x->keyed = false;
-}
-
 void
 gan_erp_head_post(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS])
 {
-	const char *key = gan_request_header(x->req, "idempotency-key"), *topic = part[1];
-	size_t n;
+	const char *topic = part[1];
+	struct gan_bytes key;
 
 	if (!gan_sender_of(x, part[0]))
 		return;
 	if (!gan_topic_valid(topic))
-		(void)gan_request_problem(x->req, GAN_PROBLEM_TOPIC, 0,
-		    "A topic has 1 to 100 characters of a-z, 0-9, '.' and '-'.");
+		(void)gan_request_problem(x->req, GAN_PROBLEM_TOPIC, 0, GAN_TOPIC_WANTED);
 	else if (!is_json(x->req))
 		(void)gan_request_problem(x->req, GAN_PROBLEM_MEDIA_TYPE, 0,
 		    "Send the event as Content-Type: application/json.");
-	else if (key != NULL && !idempotency_key(key, &key, &n))
-		(void)gan_request_problem(x->req, GAN_PROBLEM_IDEMPOTENCY_KEY, 0,
-		    "An Idempotency-Key has 1 to 255 printable ASCII characters.");
-	else
+	else if (gan_key_read(x, &key))
 		x->run = accept_post;
 	if (x->run != NULL)
 		memcpy(x->topic, topic, strlen(topic) + 1);
@@ -141,14 +97,12 @@ on_stored(void *arg, int rc, enum gan_ingest_verdict verdict, int64_t event_id)
 {
 	struct gan_exchange *x GAN_AUTO(gan_exchange_unref) = arg;
 
-	leave_keyed(x);
+	gan_key_leave(x);
 	if (rc < 0) {
 		gan_exchange_unstored(x, rc, RETRY_AFTER_S);
 	} else if (verdict == GAN_INGEST_CONFLICT) {
 		if (x->req != NULL)
-			(void)gan_request_problem(x->req, GAN_PROBLEM_CONFLICT, 0,
-			    "This key belongs to another topic or body sent within the last 7 "
-			    "days. Use a new key for a new event.");
+			(void)gan_request_problem(x->req, GAN_PROBLEM_CONFLICT, 0, GAN_KEY_REUSED);
 	} else {
 		take_stored(x, verdict == GAN_INGEST_DUPLICATE, event_id);
 	}
@@ -158,55 +112,57 @@ on_stored(void *arg, int rc, enum gan_ingest_verdict verdict, int64_t event_id)
 static bool
 use_key(struct gan_exchange *x, struct gan_ingest *ev, struct gan_buf *meta)
 {
-	const char *header = gan_request_header(x->req, "idempotency-key"), *key;
 	struct gan_bytes parts[2] = { { ev->source, strlen(ev->source) } };
 	char text[GAN_VALUE_MAX + 1];
 
-	if (header == NULL || !idempotency_key(header, &key, &parts[1].len))
+	if (!gan_key_read(x, &parts[1]))
+		return false;
+	if (parts[1].p == NULL)
 		return true;
-	parts[1].p = key;
-	gan_meta_put(meta, "idempotency_key", gan_printable(key, parts[1].len, text, sizeof(text)));
+	gan_meta_put(
+	    meta, "idempotency_key", gan_printable(parts[1].p, parts[1].len, text, sizeof(text)));
 	if (gan_exchange_hash(parts, 2, x->hash) < 0) {
 		gan_exchange_unstored(x, GAN_ENOMEM, RETRY_AFTER_S);
 		return false;
 	}
-	if (is_running(x)) {
-		(void)gan_request_problem(x->req, GAN_PROBLEM_IN_FLIGHT, 1,
-		    "Wait for the answer to the first request, then repeat this one.");
-		return false;
-	}
 	ev->dedupe = GAN_DEDUPE_IDEMPOTENCY;
 	memcpy(ev->hash, x->hash, sizeof(ev->hash));
-	return true;
+	return gan_key_enter(x);
 }
 
 static void
 store(struct gan_exchange *x, struct gan_ingest *ev, struct gan_buf *meta)
 {
-	struct gan_exchange *held GAN_AUTO(gan_exchange_unref) = NULL;
-	int rc;
+	struct gan_exchange *held GAN_AUTO(gan_exchange_unref) = gan_exchange_ref(x);
+	int rc = GAN_ENOMEM;
 
 	gan_buf_putc(meta, '}');
 	ev->meta = meta->data;
 	ev->body = meta->failed ? NULL : gan_request_take_body(x->req, &ev->body_len);
-	if (ev->body == NULL) {
-		gan_exchange_unstored(x, GAN_ENOMEM, RETRY_AFTER_S);
-		return;
-	}
 	ev->ignored_by = gan_exchange_ignored_by(x);
-	held = gan_exchange_ref(x);
-	rc = gan_store_ingest(x->in->store, ev, on_stored, x);
+	if (ev->body != NULL)
+		rc = gan_store_ingest(x->in->store, ev, on_stored, x);
 	if (rc < 0) {
 		free(ev->body);
+		gan_key_leave(x);
 		gan_exchange_unstored(x, rc, RETRY_AFTER_S);
 		return;
 	}
-	if (ev->dedupe == GAN_DEDUPE_IDEMPOTENCY) {
-		x->keyed = true;
-		x->next = x->in->keyed;
-		x->in->keyed = x;
-	}
 	(void)gan_steal(&held); /* on_stored()'s now */
+}
+
+void
+gan_erp_meta(struct gan_exchange *x, struct gan_buf *meta)
+{
+	char value[GAN_VALUE_MAX + 1], client[GAN_CLIENT_LEN];
+	bool basic = x->src->auth.ways[x->way - 1].basic;
+
+	gan_buf_putc(meta, '{');
+	gan_meta_put(meta, "topic_raw", x->topic);
+	gan_meta_put(meta, "content_type", gan_exchange_value(x, "content-type", value));
+	gan_meta_put(meta, "remote", gan_snapshot_client(x->snap, x->req, client));
+	gan_buf_printf(
+	    meta, ",\"%s\":%u", basic ? "password" : "token", x->src->auth.ways[x->way - 1].number);
 }
 
 static void
@@ -219,21 +175,15 @@ accept_post(struct gan_exchange *x)
 		.received_ms = x->received_ms };
 	struct gan_json_info info;
 	struct gan_err err = { 0 };
-	char value[GAN_VALUE_MAX + 1], client[GAN_CLIENT_LEN];
 	size_t len;
 	const char *body = gan_request_body(x->req, &len);
 
 	if (gan_json_check(body, len, GAN_JSON_DEPTH, &info, &err) < 0) {
-		(void)gan_request_problem(x->req, GAN_PROBLEM_BODY, 0, "%s", err.msg);
+		(void)gan_request_problem(
+		    x->req, GAN_PROBLEM_BODY, 0, "%s. Mend the JSON and send it again.", err.msg);
 		return;
 	}
-	gan_buf_putc(&meta, '{');
-	gan_meta_put(&meta, "topic_raw", x->topic);
-	gan_meta_put(&meta, "content_type", gan_exchange_value(x, "content-type", value));
-	gan_meta_put(&meta, "remote", gan_snapshot_client(x->snap, x->req, client));
-	gan_buf_printf(&meta, ",\"%s\":%u",
-	    x->src->auth.ways[x->way - 1].basic ? "password" : "token",
-	    x->src->auth.ways[x->way - 1].number);
+	gan_erp_meta(x, &meta);
 	if (info.inexact)
 		gan_meta_put(&meta, "inexact", info.inexact_path);
 	if (use_key(x, &ev, &meta))

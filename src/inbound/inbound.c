@@ -166,7 +166,7 @@ gan_storm_due(struct gan_storm *storm)
 }
 
 void
-gan_exchange_unstored(struct gan_exchange *x, int rc, int retry_after_s)
+gan_exchange_tell_unstored(struct gan_exchange *x, int rc)
 {
 
 	x->in->stats.unavailable++;
@@ -177,6 +177,12 @@ gan_exchange_unstored(struct gan_exchange *x, int rc, int retry_after_s)
 		    "request answered 503, not stored: %s%s%s", gan_strerror(rc),
 		    rc == GAN_EFULL ? "; make room on the disk or raise the store's limit" : "",
 		    x->in->unstored.more);
+}
+
+void
+gan_exchange_unstored(struct gan_exchange *x, int rc, int retry_after_s)
+{
+	gan_exchange_tell_unstored(x, rc);
 	if (x->req != NULL)
 		(void)gan_request_problem(x->req,
 		    rc == GAN_EGONE ? GAN_PROBLEM_DRAINING : GAN_PROBLEM_UNAVAILABLE, retry_after_s,

@@ -108,6 +108,7 @@ void gan_exchange_unref(struct gan_exchange **xp);
 typedef void (*gan_head_fn)(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS]);
 void gan_webhook_head(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS]);
 void gan_erp_head_post(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS]);
+void gan_erp_head_batch(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS]);
 void gan_look_head_event(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS]);
 
 void gan_look_head_objects(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS]);
@@ -124,6 +125,27 @@ void gan_routes_head(void *arg, struct gan_request *r);
  */
 bool gan_sender_of(struct gan_exchange *x, const char *source);
 bool gan_sender_any(struct gan_exchange *x);
+
+/* ---- Idempotency-Key: idempotency.c --------------------------------------------- */
+
+#define GAN_KEY_MAX 255
+#define GAN_KEY_REUSED                                                                             \
+	"This key belongs to another topic or body sent within the last 7 days. Use a new key "    \
+	"for a new event."
+
+/* Without blanks around it; p is NULL when none was sent.  False when the request was answered. */
+bool gan_key_read(struct gan_exchange *x, struct gan_bytes *ret);
+
+/* One request at a time for x->hash; false when the request was answered. */
+bool gan_key_enter(struct gan_exchange *x);
+void gan_key_leave(struct gan_exchange *x); /* may be called without */
+
+/* ---- posts: erp.c ------------------------------------------------------------------ */
+
+#define GAN_TOPIC_WANTED "A topic has 1 to 100 characters of a-z, 0-9, '.' and '-'."
+
+/* What the meta of each event of a post says; a closing brace is still to come. */
+void gan_erp_meta(struct gan_exchange *x, struct gan_buf *meta);
 
 /* ---- Prefer: wait=N (RFC 7240): wait.c --------------------------------------- */
 
@@ -160,7 +182,9 @@ uint64_t gan_exchange_ignored_by(const struct gan_exchange *x);
 GAN_MUST_CHECK int gan_exchange_hash(
     const struct gan_bytes *parts, size_t nparts, unsigned char out[16]);
 
-/* Answer 503, count and log it; retry_after_s as in gan_request_problem(). */
+/* Count and log what could not be stored; and answer 503, retry_after_s as in
+ * gan_request_problem(). */
+void gan_exchange_tell_unstored(struct gan_exchange *x, int rc);
 void gan_exchange_unstored(struct gan_exchange *x, int rc, int retry_after_s);
 
 /* Append ,"name":"value" (with the comma unless it is the first) when value is not NULL. */

@@ -29,11 +29,18 @@ gan_problem_of_status(int status)
 }
 
 void
-gan_problem_write(struct gan_buf *out, enum gan_problem p, const char *detail)
+gan_problem_put(struct gan_buf *out, enum gan_problem p, const char *detail)
 {
 	gan_buf_printf(out,
 	    "{\"type\":\"/problems/%s\",\"title\":\"%s\",\"status\":%d,\"detail\":", rows[p].slug,
 	    rows[p].title, rows[p].status);
 	gan_buf_json(out, detail, strlen(detail));
-	gan_buf_puts(out, "}\n");
+	gan_buf_putc(out, '}');
+}
+
+void
+gan_problem_write(struct gan_buf *out, enum gan_problem p, const char *detail)
+{
+	gan_problem_put(out, p, detail);
+	gan_buf_putc(out, '\n');
 }

@@ -53,5 +53,6 @@ int gan_problem_status(enum gan_problem p);
 /* The first problem whose row has this status; INTERNAL when none has. */
 enum gan_problem gan_problem_of_status(int status);
 
-/* The whole document. */
+/* The object alone, as a part of an answer; and the whole document. */
+void gan_problem_put(struct gan_buf *out, enum gan_problem p, const char *detail);
 void gan_problem_write(struct gan_buf *out, enum gan_problem p, const char *detail);

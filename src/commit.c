@@ -102,6 +102,7 @@ policy_of(struct gan_new_delivery *d, const struct gan_config *conf, const struc
 
 	d->on_unknown = (int)(rule->on_unknown_set ? rule->on_unknown : deliver->on_unknown);
 	d->on_dead = (int)deliver->on_dead;
+	d->pull = c != NULL && c->kind == GAN_CONNECTOR_PULL;
 }
 
 static bool

@@ -23,6 +23,7 @@ enum gan_id_kind {
 	GAN_ID_DELIVERY = 'd',
 	GAN_ID_ATTEMPT = 'a',
 	GAN_ID_QUARANTINE = 'q',
+	GAN_ID_PLACE = 'p', /* in an outbox */
 };
 
 /*

@@ -57,7 +57,10 @@
 	" WHEN m.event_id IS NULL THEN 'comes from an event that is not mapped'"                   \
 	" WHEN m.state = 2 THEN 'comes from an event that is ignored'"                             \
 	" WHEN p.delivery_id IS NULL THEN 'has lost its body'"                                     \
-	" WHEN d.state IN (0, 1, 3, 5) AND l.id IS NULL THEN 'is open, but in no lane'"            \
+	" WHEN d.state IN (0, 1, 3, 5) AND l.id IS NULL AND"                                       \
+	"  (d.state <> 0 OR b.delivery_id IS NULL) THEN 'is open, but in no lane'"                 \
+	" WHEN b.delivery_id IS NOT NULL AND (d.state <> 0 OR l.id IS NOT NULL OR"                 \
+	"  b.connector <> d.connector) THEN 'is in the outbox, but not only there'"                \
 	" WHEN d.state = 4 AND d.on_dead = 0 AND l.id IS NULL"                                     \
 	"  THEN 'is dead and must block, but is in no lane'"                                       \
 	" WHEN (d.state IN (2, 6) OR (d.state = 4 AND d.on_dead <> 0)) AND d.lane_id IS NOT NULL"  \
@@ -75,6 +78,7 @@
 	" END FROM delivery d LEFT JOIN mapping m ON m.event_id = d.event_id"                      \
 	" LEFT JOIN payload p ON p.delivery_id = d.id LEFT JOIN lane l ON l.id = d.lane_id"        \
 	" LEFT JOIN attention a ON a.id = d.id AND a.what = 'd'"                                   \
+	" LEFT JOIN outbox b ON b.delivery_id = d.id"                                              \
 	" LEFT JOIN effect f ON f.effect = d.effect AND f.connector = d.connector"                 \
 	" WHERE d.id > ?1 ORDER BY d.id"
 

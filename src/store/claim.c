@@ -21,6 +21,7 @@ struct claim_job {
 	struct gan_job job;
 	size_t n;
 	struct gan_claim_at at;
+	bool pull; /* heads go to the outbox: nothing is sent */
 	int64_t next_due_ms;
 	struct gan_claimed **rows;
 	size_t nrows, looked;
@@ -228,7 +229,15 @@ claim_head(struct gan_store *s, struct claim_job *j, int64_t head)
 	}
 	if (rc != GAN_EFFECT_GO)
 		return by_effect(s, j, &d, rc, &why);
-	return send_it(s, j, &d, &body, len);
+	return j->pull ? gan_outbox_enter(s, &d, j->at.wall_ms) : send_it(s, j, &d, &body, len);
+}
+
+int
+gan_claim_turn(struct gan_store *s, int64_t head, const struct gan_claim_at *at)
+{
+	struct claim_job j = { .at = *at, .pull = true };
+
+	return claim_head(s, &j, head);
 }
 
 static int
@@ -334,6 +343,8 @@ claim_run(struct gan_store *s, struct gan_job *job)
 		return GAN_OK;
 	}
 	rc = keep_due(s, &j->at);
+	if (rc == GAN_OK)
+		rc = gan_outbox_return(s, j->connector, j->at.wall_ms);
 	if (rc == GAN_OK)
 		rc = claim_late(s, j);
 	for (int prio = 0; rc == GAN_OK && prio < NPRIO; prio++) {

@@ -128,6 +128,13 @@ move_delivery(struct gan_store *s, struct command_job *j, struct gan_dlv *d)
 
 	if ((m->from & GAN_TO(d->state)) == 0)
 		return gan_command_refuse(j, d);
+	if (gan_outbox_has(d) && m->to == GAN_DLV_WAITING) {
+		gan_buf_printf(&j->out,
+		    "%s is in the outbox of %s until it is acknowledged there: it can be skipped",
+		    c->id, d->connector);
+		j->job.rc = GAN_ESTATE;
+		return GAN_OK;
+	}
 	if (c->kind == GAN_CMD_FREE) {
 		rc = let_go(s, j, d, &freed);
 		if (rc < 0 || j->job.rc != GAN_OK)

@@ -335,6 +335,7 @@ gan_space_check(struct gan_store *s, bool force)
 	if (force || now - s->due_looked_ms >= 1000) {
 		s->due_looked_ms = now;
 		look_at_due(s);
+		gan_outbox_look(s);
 	}
 	if (s->db->path == NULL) {
 		s->now.free_bytes = INT64_MAX;

@@ -72,6 +72,11 @@ put_delivery(struct gan_store *s, const struct gan_map_commit *m, const struct g
 		rc = put_payload(s, id, d);
 	s->txn.deliveries[GAN_DLV_WAITING]++;
 	s->txn.made++;
+	/* Its turn has come when nothing of its key stands before it. */
+	if (rc == GAN_OK && d->pull && lane == id)
+		rc = gan_claim_turn(s, id,
+		    &(struct gan_claim_at){
+			.wall_ms = m->now_ms, .due_ms = m->now_ms + s->due_ahead_ms });
 	return rc;
 }
 

@@ -114,7 +114,15 @@ static const char version_5[] =
     /* Events that are answers: of which delivery, and of which first event in how many steps. */
     "CREATE TABLE answer(event_id INTEGER PRIMARY KEY, delivery_id INTEGER NOT NULL,"
     "  origin_id INTEGER NOT NULL, depth INTEGER NOT NULL, origin_key TEXT) STRICT;"
-    "CREATE INDEX answer_delivery ON answer(delivery_id);";
+    "CREATE INDEX answer_delivery ON answer(delivery_id);"
+    /* What systems that pull have not acknowledged yet, in the order in which they read it. */
+    "CREATE TABLE outbox(connector TEXT NOT NULL, pos INTEGER NOT NULL,"
+    "  delivery_id INTEGER NOT NULL, PRIMARY KEY(connector, pos)) STRICT, WITHOUT ROWID;"
+    "CREATE UNIQUE INDEX outbox_delivery ON outbox(delivery_id);"
+    /* How far each has been told, and has acknowledged; last: the newest place that was given. */
+    "CREATE TABLE outbox_reader(connector TEXT PRIMARY KEY, last INTEGER NOT NULL,"
+    "  backlog INTEGER NOT NULL, shown INTEGER NOT NULL, acked INTEGER NOT NULL)"
+    "  STRICT, WITHOUT ROWID;";
 
 static const char *const migrations[] = { version_1, version_2, version_3, version_4, version_5 };
 

@@ -13,8 +13,8 @@ struct settle_job {
 	void *arg;
 };
 
-static int
-attempt_put(struct gan_store *s, int64_t delivery, const struct gan_attempt *a)
+int
+gan_attempt_put(struct gan_store *s, int64_t delivery, const struct gan_attempt *a)
 {
 	int64_t id = gan_id_next(s->txn.last_attempt, a->ended_ms);
 
@@ -90,7 +90,7 @@ settle_run(struct gan_store *s, struct gan_job *job)
 	}
 	/* Kept in any case: for a lost lease it is what tells a person what happened. */
 	if (rc == GAN_OK && j->st.attempt != NULL)
-		rc = attempt_put(s, d.id, j->st.attempt);
+		rc = gan_attempt_put(s, d.id, j->st.attempt);
 	if (rc < 0)
 		return rc;
 	if (d.state != GAN_DLV_SENDING ||
@@ -182,6 +182,6 @@ gan_lease_lost(struct gan_store *s, int64_t delivery, const char *reason, int64_
 	int rc = gan_dlv_load(s, delivery, &d);
 
 	if (rc == GAN_OK)
-		rc = attempt_put(s, delivery, &a);
+		rc = gan_attempt_put(s, delivery, &a);
 	return rc < 0 ? rc : settle_it(s, &st, &d);
 }

@@ -195,7 +195,8 @@ json_behind(struct gan_store *s, struct gan_buf *b, sqlite3_stmt *row)
 	int64_t head = 0;
 	int rc = 0;
 
-	if (key != NULL && sqlite3_column_int(row, 7) == GAN_DLV_WAITING) {
+	if (key != NULL && sqlite3_column_int(row, 7) == GAN_DLV_WAITING &&
+	    sqlite3_column_type(row, 14) != SQLITE_NULL) {
 		st =
 		    gan_bind(s->db, GAN_SQL_LANE_LIST_KEY, GAN_T(gan_col_text(row, 3)), GAN_T(key));
 		rc = gan_db_step(s->db, st);
@@ -247,6 +248,7 @@ gan_shape_delivery(
 {
 	int64_t id = sqlite3_column_int64(row, 0), next = sqlite3_column_int64(row, 9);
 	int state = sqlite3_column_int(row, 7), rc;
+	bool in_outbox = state == GAN_DLV_WAITING && sqlite3_column_type(row, 14) == SQLITE_NULL;
 
 	gan_buf_putc(b, '{');
 	gan_json_id(b, "id", GAN_ID_DELIVERY, id);
@@ -259,7 +261,9 @@ gan_shape_delivery(
 	gan_json_str(b, "effect", gan_col_text(row, 6));
 	gan_json_str(b, "state", gan_delivery_state_name(state));
 	json_int(b, "attempts", sqlite3_column_int64(row, 8));
-	gan_json_time(b, "next_at", state == GAN_DLV_WAITING ? next - s->due_ahead_ms : 0);
+	if (state != GAN_DLV_WAITING || in_outbox)
+		next = 0;
+	gan_json_time(b, "next_at", next == 0 ? 0 : next - s->due_ahead_ms);
 	json_last(b, row);
 	rc = json_stored(s, b, "response", GAN_SQL_RESPONSE_GET, id);
 	if (rc == GAN_OK && bodies)
@@ -276,6 +280,8 @@ gan_shape_delivery(
 		rc = json_origin(s, b, row, bodies);
 	if (rc == GAN_OK && bodies)
 		rc = gan_answers_shape(s, id, b);
+	if (rc == GAN_OK && in_outbox)
+		rc = gan_outbox_shape(s, id, b);
 	gan_buf_putc(b, '}');
 	return rc;
 }

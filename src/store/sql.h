@@ -200,6 +200,30 @@
 	X(PLACE_PUT, "INSERT OR REPLACE INTO place(lane_id, place, delivery_id)"                   \
 		     " VALUES(?1, ?2, ?3)")                                                        \
 	X(PLACE_DROP, "DELETE FROM place WHERE lane_id = ?1 AND delivery_id = ?2")                 \
+	/* outboxes */                                                                             \
+	X(OUTBOX_PUT, "INSERT INTO outbox(connector, pos, delivery_id) VALUES(?1, ?2, ?3)")        \
+	X(OUTBOX_OUT, "UPDATE delivery SET lane_id = NULL, held = 0, reason = NULL,"               \
+		      " first_sent_ms = NULL WHERE id = ?1")                                       \
+	X(OUTBOX_DROP, "DELETE FROM outbox WHERE delivery_id = ?1")                                \
+	X(OUTBOX_GET, "SELECT connector, pos FROM outbox INDEXED BY outbox_delivery"               \
+		      " WHERE delivery_id = ?1")                                                   \
+	X(OUTBOX_NEXT, "SELECT pos, delivery_id FROM outbox WHERE connector = ?1 AND pos > ?2"     \
+		       " ORDER BY pos LIMIT ?3")                                                   \
+	X(OUTBOX_UPTO, "SELECT pos, delivery_id FROM outbox WHERE connector = ?1 AND pos <= ?2"    \
+		       " ORDER BY pos LIMIT ?3")                                                   \
+	X(OUTBOX_OLDEST, "SELECT d.created_ms FROM outbox o CROSS JOIN delivery d ON"              \
+			 " d.id = o.delivery_id WHERE o.connector = ?1 ORDER BY o.pos LIMIT 1")    \
+	X(OUTBOX_BEFORE, "SELECT 1 FROM lane l INDEXED BY lane_key WHERE l.connector = ?1 AND"     \
+			 " l.key = ?2 AND coalesce((SELECT p.place FROM place p WHERE"             \
+			 " p.lane_id = l.id AND p.delivery_id = l.head), l.head) < ?3")            \
+	X(READER_GET, "SELECT last, shown, acked FROM outbox_reader WHERE connector = ?1")         \
+	X(READER_PUT, "INSERT INTO outbox_reader(connector, last, backlog, shown, acked)"          \
+		      " VALUES(?1, ?2, 1, 0, 0) ON CONFLICT(connector) DO UPDATE SET"              \
+		      " last = excluded.last, backlog = backlog + 1")                              \
+	X(READER_LESS, "UPDATE outbox_reader SET backlog = backlog - 1 WHERE connector = ?1")      \
+	X(READER_SHOWN, "UPDATE outbox_reader SET shown = ?2 WHERE connector = ?1")                \
+	X(READER_ACKED, "UPDATE outbox_reader SET acked = ?2 WHERE connector = ?1 AND acked < ?2") \
+	X(READER_ALL, "SELECT connector, backlog FROM outbox_reader ORDER BY connector")           \
 	/* people */                                                                               \
 	X(ATTENTION_PUT, "INSERT OR REPLACE INTO attention(id, what, kind, since_ms)"              \
 			 " VALUES(?1, ?2, ?3, ?4)")                                                \

@@ -195,6 +195,7 @@ struct gan_new_delivery {
 	size_t body_len;
 	int64_t valid_until_ms;  /* 0: for ever */
 	int on_unknown, on_dead; /* enum gan_on_unknown, gan_on_dead */
+	bool pull;               /* nobody is called: it goes to the connector's outbox */
 };
 
 struct gan_rejection {
@@ -327,6 +328,42 @@ struct gan_settle {
  */
 GAN_MUST_CHECK int gan_store_settle(
     struct gan_store *s, const struct gan_settle *st, gan_done_fn cb, void *arg);
+
+/* ---- outboxes: deliveries that their receiver fetches itself ------------------- */
+
+/*
+ * A delivery whose turn has come (nothing of its key before it, `after`
+ * fulfilled, the effect its own) gets the next place in the outbox of its
+ * connector, and keeps it, waiting, until its receiver acknowledges it.  Reading
+ * costs the same however many wait.  Its key's followers come behind it; one
+ * that was held comes when it is let go, behind those that came meanwhile.
+ *
+ * The answer is {messages: [{id, cursor, key, operation, rule, event,
+ * created_at, body}], next}, body with the bytes that the rule made; next is
+ * the cursor of the last one, or `after` when there is none.  n: how many.
+ * rc GAN_EINVAL: this outbox never gave out the cursor; GAN_ESTATE: a person
+ * paused the connector, json is the reason; GAN_EFULL: see gan_store_claim().
+ * After valid_until a message that was never told becomes `expired`; once told,
+ * it waits for its acknowledgement however long that takes.
+ */
+struct gan_outbox_read {
+	const char *connector;
+	const char *after; /* a cursor; NULL or "": all that is not acknowledged */
+	unsigned limit;    /* at most 1,000; about 4 MiB of bodies in any case */
+	struct gan_claim_at at;
+};
+typedef void (*gan_outbox_fn)(void *arg, int rc, const char *json, size_t len, size_t n);
+GAN_MUST_CHECK int gan_store_outbox_read(
+    struct gan_store *s, const struct gan_outbox_read *r, gan_outbox_fn cb, void *arg);
+
+/*
+ * All up to the cursor becomes `delivered`, with an attempt that tells who said
+ * so; n: how many.  A cursor that was acknowledged before changes nothing and is
+ * GAN_OK, one that this outbox never gave out is GAN_EINVAL.  Many are done in
+ * several COMMITs, in their order; the callback comes after the last one.
+ */
+GAN_MUST_CHECK int gan_store_outbox_ack(struct gan_store *s, const char *connector,
+    const char *cursor, const char *who, int64_t now_ms, gan_outbox_fn cb, void *arg);
 
 /* ---- people: queries and commands ----------------------------------------- */
 
@@ -481,6 +518,13 @@ struct gan_store_counts {
 	/* Connectors that deliveries wait for, looked up now and then, by name. */
 	size_t ndue;
 	char due[GAN_DUE_CONNECTORS_MAX][64];
+	/* Outboxes that were ever used, likewise. */
+	size_t noutboxes;
+	struct gan_outbox_count {
+		char connector[64];
+		int64_t backlog;   /* told or not, not acknowledged */
+		int64_t oldest_ms; /* when the first of them was made; 0: none */
+	} outboxes[GAN_DUE_CONNECTORS_MAX];
 	size_t ntopics;
 	struct gan_topic_count topics[GAN_TOPIC_COUNTS_MAX]; /* the last one collects the rest */
 };

@@ -447,6 +447,31 @@ GAN_MUST_CHECK int gan_answers_load(struct gan_store *s);
 GAN_MUST_CHECK int gan_answer_shape(struct gan_store *s, int64_t event, struct gan_buf *b);
 GAN_MUST_CHECK int gan_answers_shape(struct gan_store *s, int64_t delivery, struct gan_buf *b);
 
+/* ---- outbox.c ---------------------------------------------------------------- */
+
+/* A waiting delivery that is in no lane is in the outbox. */
+static inline bool
+gan_outbox_has(const struct gan_dlv *d)
+{
+	return d->state == GAN_DLV_WAITING && d->lane_id == 0;
+}
+
+/* The head of a lane whose turn has come: out of the lane, into the outbox. */
+GAN_MUST_CHECK int gan_outbox_enter(struct gan_store *s, struct gan_dlv *d, int64_t now_ms);
+GAN_MUST_CHECK int gan_outbox_leave(struct gan_store *s, const struct gan_dlv *d);
+/* The connector is none that is pulled any more: some of them go back into their lanes. */
+GAN_MUST_CHECK int gan_outbox_return(struct gan_store *s, const char *connector, int64_t now_ms);
+/* ,"outbox":{cursor, told} when it is there. */
+GAN_MUST_CHECK int gan_outbox_shape(struct gan_store *s, int64_t delivery, struct gan_buf *b);
+void gan_outbox_look(struct gan_store *s); /* for the figures */
+
+/* claim.c: held, dead, expired or done by its effect; else it enters the outbox. */
+GAN_MUST_CHECK int gan_claim_turn(struct gan_store *s, int64_t head, const struct gan_claim_at *at);
+
+/* settle.c */
+GAN_MUST_CHECK int gan_attempt_put(
+    struct gan_store *s, int64_t delivery, const struct gan_attempt *a);
+
 /* ---- compact.c ---------------------------------------------------------------- */
 
 /*

@@ -44,6 +44,7 @@ static const struct {
 	{ GAN_SQL_DLV_FIRST_PART, "one row, from the edge" },
 	{ GAN_SQL_QUAR_SUM, "at start: the ring, 1,000 rows at most" },
 	{ GAN_SQL_PAUSE_LIST, "at start: one row for each paused connector" },
+	{ GAN_SQL_READER_ALL, "one row for each connector that was ever pulled" },
 	{ GAN_SQL_COUNTER_ALL, "at start: a dozen rows" },
 	{ GAN_SQL_TOPIC_ALL, "at start: 256 rows at most" },
 	{ GAN_SQL_DIGEST_ALL, "at start: what the duplicate window holds" },

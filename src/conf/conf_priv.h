@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* conf_priv.h - what load.c, load_kinds.c, value.c and config.c share. */
+/* conf_priv.h - what the files that load and write a configuration share. */
 #pragma once
 
 #include <stdbool.h>
 
 #include "conf/config.h"
+#include "conf/operation.h"
 #include "conf/schema.h"
 #include "conf/yaml.h"
 
@@ -30,6 +31,20 @@ void gan_load_section(struct gan_loader *l, const char *parent, unsigned kinds,
 /* Load sources and connectors, when everything else is there. */
 void gan_load_sources(struct gan_loader *l, const struct gan_yaml_node *map);
 void gan_load_connectors(struct gan_loader *l, const struct gan_yaml_node *map);
+
+/* load_http.c: headers, and the files of a client certificate. */
+void gan_load_headers(
+    struct gan_loader *l, struct gan_conf_connector *c, const struct gan_yaml_node *map);
+void gan_load_mtls(
+    struct gan_loader *l, struct gan_conf_connector *c, const struct gan_yaml_node *mtls);
+void gan_headers_free(struct gan_conf_connector *c);
+/* Does a header of this name carry credentials? */
+bool gan_header_is_secret(const char *name);
+
+/* load_operations.c: what `operations:` declares. */
+void gan_load_operations(struct gan_loader *l, struct gan_conf_connector *c, unsigned kinds,
+    const struct gan_yaml_node *map);
+void gan_operations_free(struct gan_conf_connector *c);
 
 /* Fill in the defaults of the rows below a section, recursively. */
 void gan_load_defaults(

@@ -131,8 +131,8 @@ enum gan_connector_kind {
 	GAN_CONNECTOR_MOVILITAS,
 	GAN_CONNECTOR_FLEX2B,
 	GAN_CONNECTOR_PRODSMART,
-	GAN_CONNECTOR_HTTP, /* these two load, not built yet */
-	GAN_CONNECTOR_PULL,
+	GAN_CONNECTOR_HTTP,
+	GAN_CONNECTOR_PULL, /* loads, not built yet */
 };
 
 enum gan_gs1_mode {
@@ -140,6 +140,26 @@ enum gan_gs1_mode {
 	GAN_GS1_WARN,
 	GAN_GS1_OFF,
 };
+
+/* http: at most one of basic, bearer and OAuth 2; and a client certificate. */
+struct gan_conf_auth {
+	char *user; /* basic; NULL: not set, as for the others */
+	struct gan_secret password;
+	struct gan_secret bearer;
+	char *token_url, *client_id, *scope; /* OAuth 2 client credentials */
+	struct gan_secret client_secret;
+	bool client_post;                    /* client_auth: post */
+	char *cert, *key;                    /* mtls: absolute paths, */
+	struct gan_secret cert_pem, key_pem; /* and what stood in the files when they were read */
+};
+
+struct gan_conf_header {
+	char *name, *value;
+};
+
+#define GAN_CONF_HEADERS_MAX 16
+
+struct gan_conf_operation; /* conf/operation.h */
 
 struct gan_conf_connector {
 	char *name;
@@ -158,6 +178,13 @@ struct gan_conf_connector {
 	bool flex2b_raw; /* token_header: raw */
 	/* prodsmart: api_key and api_secret of above */
 	bool prodsmart_basic; /* machines: basic */
+	/* http */
+	struct gan_conf_auth auth;
+	struct gan_conf_header headers[GAN_CONF_HEADERS_MAX];
+	size_t nheaders;
+	/* movilitas, http: what `operations:` declares */
+	struct gan_conf_operation *operations;
+	size_t noperations;
 };
 
 struct gan_config {

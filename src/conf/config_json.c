@@ -193,6 +193,103 @@ put_connectors(struct gan_buf *out, const struct gan_config *c)
 	gan_buf_putc(out, '}');
 }
 
+static void
+put_headers(struct gan_buf *out, const struct gan_conf_connector *k)
+{
+	for (size_t i = 0; i < k->nheaders; i++) {
+		gan_buf_putc(out, i == 0 ? '{' : ',');
+		put_text(out, k->headers[i].name);
+		gan_buf_putc(out, ':');
+		put_text(out, k->headers[i].value);
+	}
+	if (k->nheaders > 0)
+		gan_buf_putc(out, '}');
+}
+
+static void
+put_operations(struct gan_buf *out, const struct gan_conf_connector *k)
+{
+	for (size_t i = 0; i < k->noperations; i++) {
+		gan_buf_putc(out, i == 0 ? '{' : ',');
+		put_text(out, k->operations[i].name);
+		gan_buf_putc(out, ':');
+		put_section(out, "connectors.*.operations.*", GAN_K_CONNECTOR(k->kind),
+		    &(const struct gan_bases){ .own = &k->operations[i] });
+	}
+	if (k->noperations > 0)
+		gan_buf_putc(out, '}');
+}
+
+static void
+put_required(struct gan_buf *out, const struct gan_conf_operation *o)
+{
+	const struct gan_schema_row *row =
+	    gan_schema_find("connectors.*.operations.*.required", "*", 0);
+	char type[32];
+
+	for (size_t i = 0; i < o->op.nfields; i++) {
+		gan_buf_putc(out, i == 0 ? '{' : ',');
+		put_text(out, o->fields[i].name);
+		gan_buf_putc(out, ':');
+		put_text(
+		    out, gan_schema_choice(row->choices, o->fields[i].type, type, sizeof(type)));
+	}
+	if (o->op.nfields > 0)
+		gan_buf_putc(out, '}');
+}
+
+static void
+put_statuses(struct gan_buf *out, const struct gan_success *s)
+{
+	const char *comma = "";
+
+	if (s->ncodes == 0)
+		return; /* any 2xx: as without the key */
+	gan_buf_putc(out, '[');
+	if (s->any_2xx) {
+		gan_buf_puts(out, "\"2xx\"");
+		comma = ",";
+	}
+	for (size_t i = 0; i < s->ncodes; i++, comma = ",")
+		gan_buf_printf(out, "%s%u", comma, s->codes[i]);
+	gan_buf_putc(out, ']');
+}
+
+static void
+put_equals(struct gan_buf *out, const struct gan_success *s)
+{
+	for (size_t i = 0; i < s->nequals; i++) {
+		gan_buf_putc(out, i == 0 ? '[' : ',');
+		if (s->equals[i].kind == GAN_SCALAR_TEXT)
+			put_text(out, s->equals[i].text);
+		else
+			gan_buf_puts(out, s->equals[i].text);
+	}
+	if (s->nequals > 0)
+		gan_buf_putc(out, ']');
+}
+
+/* Collections that only their owner can write.  False: row is none of them. */
+static bool
+put_collection(struct gan_buf *out, const struct gan_schema_row *row, const void *own)
+{
+	const struct gan_conf_operation *o = own;
+
+	if (strcmp(row->path, "connectors.*.headers") == 0)
+		put_headers(out, own);
+	else if (strcmp(row->path, "connectors.*.operations") == 0)
+		put_operations(out, own);
+	else if (strcmp(row->path, "connectors.*.operations.*.required") == 0)
+		put_required(out, o);
+	else if (strcmp(row->path, "connectors.*.operations.*.success.status") == 0)
+		put_statuses(out, &o->success);
+	else if (strcmp(row->path, "connectors.*.operations.*.success.equals") == 0)
+		put_equals(out, &o->success);
+	else
+		return false;
+	return true;
+}
+
 /* The value of a row, or nothing when it has none (a key that is only checked). */
 static void
 put_row(struct gan_buf *out, const struct gan_schema_row *row, unsigned kinds,
@@ -200,6 +297,8 @@ put_row(struct gan_buf *out, const struct gan_schema_row *row, unsigned kinds,
 {
 	const void *place = gan_row_place(row, at);
 
+	if (put_collection(out, row, at->own))
+		return;
 	if (row->type == GAN_T_MAP)
 		put_section(out, row->path, kinds, at);
 	else if (strcmp(row->path, "version") == 0)

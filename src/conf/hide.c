@@ -71,6 +71,8 @@ hide_map(struct gan_yaml *doc, const char *path, bool known, const struct gan_ya
 		}
 		secret = row != NULL ? row->type == GAN_T_SECRET || row->type == GAN_T_SECRETS
 				     : sounds_secret(n->key->text);
+		if (row != NULL && strcmp(row->path, "connectors.*.headers.*") == 0)
+			secret = gan_header_is_secret(n->key->text);
 		hide_value(doc, row != NULL ? row->path : "", row != NULL, secret, n);
 	}
 }

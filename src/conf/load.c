@@ -84,12 +84,18 @@ is_collection(struct gan_loader *l, const struct gan_schema_row *row, enum gan_y
 
 static void
 load_named(struct gan_loader *l, const struct gan_schema_row *row, unsigned kinds,
-    const struct gan_yaml_node *map)
+    const struct gan_yaml_node *map, const struct gan_bases *at)
 {
 	const struct gan_schema_row *each = gan_schema_find(row->path, "*", kinds);
 	const struct gan_bases nowhere = { 0 };
 
 	gan_must(each != NULL);
+	if (at->own != NULL && strcmp(row->path, "connectors.*.operations") == 0) {
+		gan_load_operations(l, at->own, kinds, map);
+		return;
+	}
+	if (at->own != NULL && strcmp(row->path, "connectors.*.headers") == 0)
+		gan_load_headers(l, at->own, map);
 	for (const struct gan_yaml_node *n = map->child; n != NULL; n = n->next)
 		load_row(l, each, kinds, n, &nowhere);
 }
@@ -200,7 +206,7 @@ load_row(struct gan_loader *l, const struct gan_schema_row *row, unsigned kinds,
 		return;
 	case GAN_T_NAMED:
 		if (is_collection(l, row, GAN_YAML_MAP, n) && strchr(row->path, '.') != NULL)
-			load_named(l, row, kinds, n);
+			load_named(l, row, kinds, n, at);
 		return;
 	case GAN_T_LIST:
 		if (is_collection(l, row, GAN_YAML_SEQ, n))

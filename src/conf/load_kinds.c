@@ -202,11 +202,18 @@ finish_movilitas(struct gan_loader *l, const struct gan_yaml_node *n)
 		    key == NULL ? "api_secret" : "api_key");
 }
 
+/* One way to log in at most, and the files of the certificate. */
 static void
-finish_http(struct gan_loader *l, const struct gan_yaml_node *auth)
+finish_http(struct gan_loader *l, struct gan_conf_connector *c, const struct gan_yaml_node *auth)
 {
 	static const char *const ways[] = { "basic", "bearer", "oauth2" };
 	const struct gan_yaml_node *first = NULL, *n;
+
+	n = gan_yaml_get(gan_yaml_get(auth, "basic"), "user");
+	if (n != NULL && c->auth.user != NULL && strchr(c->auth.user, ':') != NULL)
+		gan_diag_node(l->d, GAN_DIAG_ERROR, l->doc, n,
+		    "'user' must not hold a colon: that is where the password begins");
+	gan_load_mtls(l, c, gan_yaml_get(auth, "mtls"));
 
 	for (size_t i = 0; i < GAN_COUNT(ways); i++) {
 		n = gan_yaml_get(auth, ways[i]);
@@ -253,7 +260,7 @@ load_connector(struct gan_loader *l, struct gan_conf_connector *c, const struct 
 	if (bit == GAN_K_MOVILITAS)
 		finish_movilitas(l, n);
 	else if (bit == GAN_K_HTTP)
-		finish_http(l, gan_yaml_get(n, "auth"));
+		finish_http(l, c, gan_yaml_get(n, "auth"));
 	if (c->deliver.retry.first_ms > c->deliver.retry.max_ms && gan_yaml_get(n, "retry") != NULL)
 		gan_diag_node(l->d, GAN_DIAG_ERROR, l->doc, gan_yaml_get(n, "retry")->key,
 		    "'retry.first' must not be longer than 'retry.max'");

@@ -37,6 +37,7 @@ enum gan_schema_type {
 	GAN_T_HEADER, /* a header's name, stored in lower case */
 	GAN_T_SECRET,
 	GAN_T_SECRETS, /* one, or a list of one or two: GAN_SECRETS_MAX of struct gan_secret */
+	GAN_T_SCALAR,  /* a text, a number, true or false; stored by whoever owns its list */
 };
 
 /* Kinds of sources and connectors, as bits; 0 in a row means all. */
@@ -53,7 +54,7 @@ enum gan_schema_kind {
 #define GAN_K_SOURCE(kind) (1u << (kind))
 #define GAN_K_CONNECTOR(kind) (1u << (8 + (kind)))
 /* Kinds whose feature is not built yet. */
-#define GAN_K_LATER (GAN_K_FEED | GAN_K_HTTP | GAN_K_PULL)
+#define GAN_K_LATER (GAN_K_FEED | GAN_K_PULL)
 
 enum gan_schema_flag {
 	GAN_F_REQUIRED = 1 << 0,
@@ -74,7 +75,8 @@ struct gan_schema_row {
 	int64_t min, max;
 	const char *choices; /* "a|b|c"; an enum stores min + the number of the choice */
 	/* Where, in the struct of its section: gan_config, gan_conf_deliver (deliver.…),
-	 * gan_conf_source (sources.*.…) or gan_conf_connector (connectors.*.…). */
+	 * gan_conf_source (sources.*.…), gan_conf_connector (connectors.*.…) or
+	 * gan_conf_operation (connectors.*.operations.*.…). */
 	size_t offset, size; /* size 0: only checked */
 	const char *help;    /* in scdoc's language: *literal*, _name_ */
 };

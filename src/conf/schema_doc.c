@@ -27,6 +27,7 @@ static const char *const type_names[] = {
 	[GAN_T_HEADER] = "name of a header",
 	[GAN_T_SECRET] = "secret",
 	[GAN_T_SECRETS] = "one secret, or a list of one or two",
+	[GAN_T_SCALAR] = "text, number, true or false",
 };
 
 /* Text in scdoc's language: what would be markup there is escaped. */

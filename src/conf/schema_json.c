@@ -123,6 +123,9 @@ put_type(struct gan_buf *out, const struct gan_schema_row *row, unsigned kinds)
 		put_pattern(out, SECRET_PATTERN, false);
 		gan_buf_puts(out, "}}]");
 		return;
+	case GAN_T_SCALAR:
+		gan_buf_puts(out, "\"type\":[\"string\",\"number\",\"boolean\"]");
+		return;
 	case GAN_T_MAP:
 	case GAN_T_NAMED:
 		put_section(out, row->path, kinds);

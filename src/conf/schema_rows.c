@@ -5,6 +5,7 @@
  */
 #include "base/mem.h"
 #include "conf/config.h"
+#include "conf/operation.h"
 #include "conf/schema.h"
 
 /* Where a value goes: in the whole configuration, a connector's delivery settings, ... */
@@ -13,6 +14,7 @@
 #define DELIVER(member) AT(struct gan_conf_deliver, member)
 #define SOURCE(member) AT(struct gan_conf_source, member)
 #define CONNECTOR(member) AT(struct gan_conf_connector, member)
+#define OPERATION(member) AT(struct gan_conf_operation, member)
 
 #define MS INT64_C(1)
 #define S (1000 * MS)
@@ -26,6 +28,7 @@
 #define TIB (INT64_C(1) << 40)
 
 #define REACHED (GAN_K_MOVILITAS | GAN_K_FLEX2B | GAN_K_PRODSMART | GAN_K_HTTP)
+#define DECLARES (GAN_K_MOVILITAS | GAN_K_HTTP)
 
 /* clang-format off */
 const struct gan_schema_row gan_schema_rows[] = {
@@ -241,45 +244,86 @@ const struct gan_schema_row gan_schema_rows[] = {
 	{ "connectors.*.quota.share", GAN_T_PERCENT, .kinds = REACHED, .dflt = "80%", .min = 1,
 	    .max = 100, .help = "The part of it that Gantry uses." },
 	{ "connectors.*.auth", GAN_T_MAP, .kinds = GAN_K_HTTP,
-	    .help = "How to log in: one of basic, bearer, oauth2; and mtls." },
+	    .help = "How to log in: one of basic, bearer, oauth2; and mtls. Without it, not at all." },
 	{ "connectors.*.auth.basic", GAN_T_MAP, .kinds = GAN_K_HTTP, .help = "User and password." },
 	{ "connectors.*.auth.basic.user", GAN_T_TEXT, .kinds = GAN_K_HTTP, .flags = GAN_F_REQUIRED,
-	    .min = 1, .max = 256, .help = "The user's name, a plain text." },
+	    .min = 1, .max = 256, CONNECTOR(auth.user),
+	    .help = "The user's name, a plain text without a colon." },
 	{ "connectors.*.auth.basic.password", GAN_T_SECRET, .kinds = GAN_K_HTTP,
-	    .flags = GAN_F_REQUIRED, .help = "The user's password." },
-	{ "connectors.*.auth.bearer", GAN_T_SECRET, .kinds = GAN_K_HTTP, .help = "A static token." },
+	    .flags = GAN_F_REQUIRED, CONNECTOR(auth.password), .help = "The user's password." },
+	{ "connectors.*.auth.bearer", GAN_T_SECRET, .kinds = GAN_K_HTTP, CONNECTOR(auth.bearer),
+	    .help = "A static token, sent as Authorization: Bearer." },
 	{ "connectors.*.auth.oauth2", GAN_T_MAP, .kinds = GAN_K_HTTP,
-	    .help = "OAuth 2 client credentials." },
+	    .help = "OAuth 2 client credentials (RFC 6749, 4.4): one token for all requests, fetched "
+		    "and renewed when it is needed." },
 	{ "connectors.*.auth.oauth2.token_url", GAN_T_URL, .kinds = GAN_K_HTTP,
-	    .flags = GAN_F_REQUIRED | GAN_F_QUERY, .help = "Where tokens are fetched." },
+	    .flags = GAN_F_REQUIRED | GAN_F_QUERY, CONNECTOR(auth.token_url),
+	    .help = "Where tokens are fetched." },
 	{ "connectors.*.auth.oauth2.client_id", GAN_T_TEXT, .kinds = GAN_K_HTTP,
-	    .flags = GAN_F_REQUIRED, .min = 1, .max = 256, .help = "The client, a plain text." },
+	    .flags = GAN_F_REQUIRED, .min = 1, .max = 256, CONNECTOR(auth.client_id),
+	    .help = "The client, a plain text." },
 	{ "connectors.*.auth.oauth2.client_secret", GAN_T_SECRET, .kinds = GAN_K_HTTP,
-	    .flags = GAN_F_REQUIRED, .help = "Its secret." },
+	    .flags = GAN_F_REQUIRED, CONNECTOR(auth.client_secret), .help = "Its secret." },
+	{ "connectors.*.auth.oauth2.client_auth", GAN_T_ENUM, .kinds = GAN_K_HTTP, .dflt = "basic",
+	    .choices = "basic|post", CONNECTOR(auth.client_post),
+	    .help = "How the client shows who it is: in the header Authorization (*basic*), or in "
+		    "the body of the token request (*post*)." },
 	{ "connectors.*.auth.oauth2.scope", GAN_T_TEXT, .kinds = GAN_K_HTTP, .min = 1, .max = 1024,
-	    .help = "Scopes to ask for, with blanks between them." },
-	{ "connectors.*.auth.mtls", GAN_T_MAP, .kinds = GAN_K_HTTP, .help = "A client certificate." },
+	    CONNECTOR(auth.scope), .help = "Scopes to ask for, with blanks between them." },
+	{ "connectors.*.auth.mtls", GAN_T_MAP, .kinds = GAN_K_HTTP,
+	    .help = "A client certificate, beside another way to log in or alone. The files are read "
+		    "at start and at reload." },
 	{ "connectors.*.auth.mtls.cert", GAN_T_PATH, .kinds = GAN_K_HTTP, .flags = GAN_F_REQUIRED,
-	    .help = "The certificate, PEM." },
+	    CONNECTOR(auth.cert), .help = "The certificate, PEM; those that sign it may follow." },
 	{ "connectors.*.auth.mtls.key", GAN_T_PATH, .kinds = GAN_K_HTTP, .flags = GAN_F_REQUIRED,
-	    .help = "Its private key, PEM." },
-	{ "connectors.*.headers", GAN_T_NAMED, .kinds = GAN_K_HTTP, .max = 32,
-	    .help = "Headers of every request." },
+	    CONNECTOR(auth.key),
+	    .help = "Its private key, PEM, without a passphrase; not readable by others." },
+	{ "connectors.*.headers", GAN_T_NAMED, .kinds = GAN_K_HTTP, .max = GAN_CONF_HEADERS_MAX,
+	    .help = "Headers of every request, beside those that Gantry sets itself (_Content-Type_, "
+		    "_Accept_, _Authorization_ and those of the connection), which cannot be set." },
 	{ "connectors.*.headers.*", GAN_T_TEXT, .kinds = GAN_K_HTTP, .min = 0, .max = 1024,
 	    .help = "A header's value; no place for secrets." },
-	{ "connectors.*.operations", GAN_T_NAMED, .kinds = GAN_K_MOVILITAS | GAN_K_HTTP,
-	    .flags = GAN_F_LATER, .max = 256, .help = "Operations beside the built-in ones." },
-	{ "connectors.*.operations.*", GAN_T_MAP, .kinds = GAN_K_MOVILITAS | GAN_K_HTTP,
-	    .help = "One operation." },
-	{ "connectors.*.operations.*.method", GAN_T_ENUM, .kinds = GAN_K_MOVILITAS | GAN_K_HTTP,
-	    .dflt = "POST", .choices = "GET|POST|PUT|PATCH|DELETE", .help = "The HTTP method." },
-	{ "connectors.*.operations.*.path", GAN_T_TEXT, .kinds = GAN_K_MOVILITAS | GAN_K_HTTP,
-	    .flags = GAN_F_REQUIRED, .min = 1, .max = 1024,
-	    .help = "Path behind _base_url_; {name} is filled in by the rule." },
-	{ "connectors.*.operations.*.repeat", GAN_T_ENUM, .kinds = GAN_K_MOVILITAS | GAN_K_HTTP,
-	    .dflt = "hold", .choices = "safe|keyed|probe|hold",
-	    .help = "What a repeated request does: nothing more (*safe*), is recognised by ids "
-		    "(*keyed*), can be looked up (*probe*), or may do it twice (*hold*)." },
+	{ "connectors.*.operations", GAN_T_NAMED, .kinds = DECLARES, .max = 256,
+	    .help = "Operations beside the built-in ones; see OPERATIONS. A name has 1 to 64 "
+		    "characters of a-z, 0-9, dot and hyphen." },
+	{ "connectors.*.operations.*", GAN_T_MAP, .kinds = DECLARES, .help = "One operation." },
+	{ "connectors.*.operations.*.method", GAN_T_ENUM, .kinds = DECLARES, .dflt = "POST",
+	    .choices = "GET|POST|PUT|PATCH|DELETE", OPERATION(method), .help = "The HTTP method." },
+	{ "connectors.*.operations.*.path", GAN_T_TEXT, .kinds = DECLARES, .flags = GAN_F_REQUIRED,
+	    .min = 1, .max = 1024, OPERATION(path),
+	    .help = "Path behind _base_url_; {name} is filled in by the rule's _$path_." },
+	{ "connectors.*.operations.*.required", GAN_T_NAMED, .kinds = DECLARES,
+	    .max = GAN_CONF_REQUIRED_MAX,
+	    .help = "Members that the body must have. A request without one is not sent: the "
+		    "delivery is dead and names it." },
+	{ "connectors.*.operations.*.required.*", GAN_T_ENUM, .kinds = DECLARES,
+	    .choices = "string|bool|number|numeric|code|any|date|object|strings|objects",
+	    .help = "The member's type. *numeric*: a number, or a text that is one; *code*: a text or "
+		    "a number; *date*: date, time and zone; *strings*, *objects*: a list of one or "
+		    "more." },
+	{ "connectors.*.operations.*.repeat", GAN_T_ENUM, .kinds = DECLARES, .dflt = "hold",
+	    .choices = "safe|set|keyed|probe|hold", OPERATION(repeat),
+	    .help = "What a repeated request does: nothing more (*safe*), nothing more as long as "
+		    "no newer one went to the same object (*set*), is recognised by ids (*keyed*), can be looked up (*probe*), or may do it twice (*hold*). A declared "
+		    "operation has nothing to look with: *probe* waits for a person, like *hold*." },
+	{ "connectors.*.operations.*.success", GAN_T_MAP, .kinds = DECLARES,
+	    .help = "When an answer is a success. Without it: of http any 2xx whose body is empty or "
+		    "JSON, of movilitas a 2xx with success: true." },
+	{ "connectors.*.operations.*.success.status", GAN_T_LIST, .kinds = DECLARES,
+	    .max = GAN_SUCCESS_MAX,
+	    .help = "Statuses of a success, any 2xx if none is named. One of 4xx means that it was "
+		    "done before: *[2xx, 409]*." },
+	{ "connectors.*.operations.*.success.status[]", GAN_T_SCALAR, .kinds = DECLARES,
+	    .help = "*2xx*, or a status of 200 to 299 or of 400 to 499 (not 401, 403, 407, 408, 429)." },
+	{ "connectors.*.operations.*.success.field", GAN_T_TEXT, .kinds = DECLARES, .min = 1,
+	    .max = 256, OPERATION(success.field),
+	    .help = "Member of the answer that tells, with dots between names: *result.code*. It must "
+		    "be there and not null." },
+	{ "connectors.*.operations.*.success.equals", GAN_T_LIST, .kinds = DECLARES,
+	    .max = GAN_SUCCESS_MAX,
+	    .help = "What _field_ may be: *[0, OK]*. A number is no text, *1* is not *\"1\"*." },
+	{ "connectors.*.operations.*.success.equals[]", GAN_T_SCALAR, .kinds = DECLARES,
+	    .help = "A text, a number, true or false." },
 	{ "connectors.*.tokens", GAN_T_SECRETS, .kinds = GAN_K_PULL, .flags = GAN_F_REQUIRED,
 	    .help = "Bearer tokens of the system that reads the outbox." },
 

@@ -134,6 +134,55 @@ read_file(const char *path, bool credential, struct gan_secret *ret, struct gan_
 	return GAN_OK;
 }
 
+/* One byte more than allowed is read, to see that it is too much. */
+static int
+read_whole(int fd, const char *path, size_t max, struct gan_secret *ret, struct gan_err *err)
+{
+	char *data = malloc(max + 1);
+	size_t len = 0;
+	ssize_t n = 1;
+
+	if (data == NULL)
+		return gan_err_set(err, GAN_ENOMEM, "%s: out of memory", path);
+	while (len <= max && n != 0) {
+		n = read(fd, data + len, max + 1 - len);
+		if (n < 0 && errno != EINTR)
+			break;
+		len += n > 0 ? (size_t)n : 0;
+	}
+	if (n >= 0 && len > 0 && len <= max)
+		ret->bytes = gan_memdup(data, len);
+	gan_secret_free(data, max + 1);
+	if (n < 0)
+		return gan_err_errno(err, GAN_EIO, "%s", path);
+	if (len == 0)
+		return gan_err_set(err, GAN_EINVAL, "%s is empty", path);
+	if (len > max)
+		return gan_err_set(err, GAN_ELIMIT, "%s is larger than %zu bytes", path, max);
+	if (ret->bytes == NULL)
+		return gan_err_set(err, GAN_ENOMEM, "%s: out of memory", path);
+	ret->len = len;
+	return GAN_OK;
+}
+
+int
+gan_secret_file(
+    const char *path, bool secret, size_t max, struct gan_secret *ret, struct gan_err *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), rc;
+
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return gan_err_set(err, GAN_ENOENT, "there is no file %s", path);
+	if (fd < 0)
+		return gan_err_errno(err, errno == EACCES || errno == EPERM ? GAN_EPERM : GAN_EIO,
+		    "%s cannot be read", path);
+	rc = check_file(fd, path, !secret, err);
+	if (rc == GAN_OK)
+		rc = read_whole(fd, path, max, ret, err);
+	(void)close(fd);
+	return rc;
+}
+
 int
 gan_secret_read(const char *name, const char *dir, struct gan_secret *ret, struct gan_err *err)
 {

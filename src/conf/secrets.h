@@ -30,5 +30,12 @@ const char *gan_secret_name(const char *text, size_t len);
 GAN_MUST_CHECK int gan_secret_read(
     const char *name, const char *dir, struct gan_secret *ret, struct gan_err *err);
 
+/*
+ * The content of a file of its own, at most max bytes, as it is (ret->name stays
+ * as it was).  With secret set it must not be readable or writable by everybody.
+ */
+GAN_MUST_CHECK int gan_secret_file(
+    const char *path, bool secret, size_t max, struct gan_secret *ret, struct gan_err *err);
+
 /* Overwrite and free what the struct holds. */
 void gan_secret_fini(struct gan_secret *s);

@@ -90,6 +90,7 @@ gan_value_wanted(const struct gan_schema_row *row, char *out, size_t outsz)
 		[GAN_T_HEADER] = "the name of a header",
 		[GAN_T_SECRET] = "secret:NAME",
 		[GAN_T_SECRETS] = "secret:NAME or a list of two",
+		[GAN_T_SCALAR] = "a text, a number, true or false",
 	};
 
 	if (row->type == GAN_T_ENUM)
@@ -441,6 +442,10 @@ gan_value_load(struct gan_loader *l, const struct gan_schema_row *row,
 	case GAN_T_ENUM:
 		good = choice_load(l, row, n, label, &v);
 		break;
+	case GAN_T_SCALAR:
+		if (n->kind == GAN_YAML_MAP || n->kind == GAN_YAML_SEQ || n->kind == GAN_YAML_NULL)
+			say_wrong_type(l, row, n, label);
+		return;
 	case GAN_T_INT:
 	case GAN_T_FLOAT:
 	case GAN_T_PERCENT:

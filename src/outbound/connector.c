@@ -26,6 +26,7 @@ gan_kind_of(enum gan_connector_kind kind)
 	case GAN_CONNECTOR_PRODSMART:
 		return &gan_kind_prodsmart;
 	case GAN_CONNECTOR_HTTP:
+		return &gan_kind_http;
 	case GAN_CONNECTOR_PULL:
 		break;
 	}
@@ -48,6 +49,9 @@ gan_connector_operation(const struct gan_conf_connector *c, const char *name)
 	for (size_t i = 0; kind != NULL && i < kind->noperations; i++)
 		if (strcmp(kind->operations[i].name, name) == 0)
 			return &kind->operations[i];
+	for (size_t i = 0; kind != NULL && i < c->noperations; i++)
+		if (strcmp(c->operations[i].op.name, name) == 0)
+			return &c->operations[i].op;
 	return NULL;
 }
 
@@ -64,13 +68,16 @@ static int
 no_operation(const struct gan_conf_connector *c, const struct gan_kind *kind, const char *name,
     struct gan_err *err)
 {
-	bool many = kind->noperations > 8;
+	size_t n = kind->noperations + c->noperations;
+	bool many = n > 8;
 	char all[320] = "";
 	const char *near = NULL;
 	size_t best = 4; /* further away is another word */
 
-	for (size_t i = 0; i < kind->noperations; i++) {
-		const char *known = kind->operations[i].name;
+	for (size_t i = 0; i < n; i++) {
+		const char *known = i < kind->noperations
+					? kind->operations[i].name
+					: c->operations[i - kind->noperations].op.name;
 		size_t d = gan_distance(name, known), used = strlen(all);
 
 		if (d < best) {
@@ -84,6 +91,11 @@ no_operation(const struct gan_conf_connector *c, const struct gan_kind *kind, co
 	if (near != NULL)
 		return gan_err_set(err, GAN_ENOENT,
 		    "connector %s has no operation %s, did you mean %s?", c->name, name, near);
+	if (n == 0)
+		return gan_err_set(err, GAN_ENOENT,
+		    "connector %s has no operation %s: declare it under 'operations' of the "
+		    "connector in gantry.yaml",
+		    c->name, name);
 	return gan_err_set(err, GAN_ENOENT, "connector %s has no operation %s; %s%s", c->name, name,
 	    all[0] != '\0' ? "it has: " : "gantry-rules(5) lists them under OPERATIONS", all);
 }
@@ -125,7 +137,7 @@ check_no_body(const struct gan_operation *op, const struct gan_span *body, struc
 static int
 check_only_body(const struct gan_operation *op, const struct gan_parts *parts, struct gan_err *err)
 {
-	if (strchr(op->path, '{') != NULL || op->nquery > 0)
+	if (strchr(op->path, '{') != NULL || op->nquery > 0 || op->any_query)
 		return GAN_OK;
 	if (gan_span_empty(&parts->path) && gan_span_empty(&parts->query))
 		return GAN_OK;
@@ -226,7 +238,7 @@ gan_connector_build(const struct gan_conf_connector *c, const struct gan_operati
 	req->total_ms = c->deliver.total_ms;
 	/* What a repeat is told apart by, curl must not repeat behind our back. */
 	req->repeatable = op->repeat == GAN_REPEAT_SAFE && op->done == NULL;
-	req->ca_file = c->ca_file;
+	gan_connector_tls(c, req);
 	rc = gan_wire_url(req, c->base_url, path.data, err);
 	if (rc == GAN_OK)
 		rc = gan_params_query(op, &parts.query, req, err);
@@ -235,12 +247,21 @@ gan_connector_build(const struct gan_conf_connector *c, const struct gan_operati
 	return rc == GAN_OK ? gan_connector_hide(c, req, err) : rc;
 }
 
+void
+gan_connector_tls(const struct gan_conf_connector *c, struct gan_wire *req)
+{
+	req->ca_file = c->ca_file;
+	req->client_cert = c->auth.cert_pem.bytes;
+	req->client_key = c->auth.key_pem.bytes;
+}
+
 /* The name of the user is no secret; in answers it may help. */
 int
 gan_connector_hide(const struct gan_conf_connector *c, struct gan_wire *req, struct gan_err *err)
 {
 	const struct gan_secret *const all[] = { &c->channel_key, &c->token, &c->api_key,
-		&c->api_secret, &c->password };
+		&c->api_secret, &c->password, &c->auth.password, &c->auth.bearer,
+		&c->auth.client_secret };
 	int rc = GAN_OK;
 
 	for (size_t i = 0; i < GAN_COUNT(all) && rc == GAN_OK; i++)
@@ -249,13 +270,23 @@ gan_connector_hide(const struct gan_conf_connector *c, struct gan_wire *req, str
 	return rc;
 }
 
+/* A text, or one that is wrapped with its language, as OData does it. */
 static const char *
-first_text(const cJSON *tree, const char *const *names, size_t n)
+text_of(const cJSON *tree, const char *name)
+{
+	const cJSON *v = gan_cj_get(tree, name);
+	const char *s = cJSON_IsObject(v) ? gan_cj_str(v, "value") : gan_cj_str(tree, name);
+
+	return s != NULL && s[0] != '\0' ? s : NULL;
+}
+
+static const char *
+first_text(const cJSON *tree, const char *const *names, size_t n, const char *other_than)
 {
 	for (size_t i = 0; i < n; i++) {
-		const char *s = gan_cj_str(tree, names[i]);
+		const char *s = text_of(tree, names[i]);
 
-		if (s != NULL && s[0] != '\0')
+		if (s != NULL && s != other_than)
 			return s;
 	}
 	return NULL;
@@ -264,14 +295,19 @@ first_text(const cJSON *tree, const char *const *names, size_t n)
 void
 gan_connector_vendor_text(const cJSON *tree, int status, char *out, size_t outsz)
 {
-	static const char *const texts[] = { "message", "ResponseMessage", "error", "detail" };
-	static const char *const codes[] = { "code", "error_code", "name", "type" };
-	const char *text = first_text(tree, texts, GAN_COUNT(texts));
-	const char *code = first_text(tree, codes, GAN_COUNT(codes));
+	static const char *const texts[] = { "message", "ResponseMessage", "error_description",
+		"error", "detail", "title" };
+	static const char *const codes[] = { "code", "error_code", "name", "type", "error" };
+	const cJSON *inner = gan_cj_get(tree, "error");
+	const char *text, *code;
 	char shown[300], named[64];
 
+	if (cJSON_IsObject(inner))
+		tree = inner;
+	text = first_text(tree, texts, GAN_COUNT(texts), NULL);
 	if (text == NULL)
 		return; /* what stands there already shows the body */
+	code = first_text(tree, codes, GAN_COUNT(codes), text);
 	gan_printable(text, strlen(text), shown, sizeof(shown));
 	if (code != NULL)
 		snprintf(out, outsz, "HTTP %d: %s (%s)", status, shown,

@@ -12,76 +12,10 @@
 
 #include "base/err.h"
 #include "conf/config.h"
+#include "conf/operation.h"
 #include "outbound/transfer.h"
 #include "outbound/verdict.h"
 #include "json/cj.h"
-
-/* A value in a body, in the query or in the path; see fields.h and params.h. */
-enum gan_field_type {
-	GAN_FIELD_STRING,
-	GAN_FIELD_BOOL,
-	GAN_FIELD_NUMBER,
-	GAN_FIELD_NUMERIC, /* a number, or a text that is one */
-	GAN_FIELD_CODE,    /* a text or a number: who reads it takes both */
-	GAN_FIELD_ANY,     /* only its being there counts */
-	GAN_FIELD_DATE,    /* date, time and zone: without one the peer's own would count */
-	GAN_FIELD_OBJECT,
-	GAN_FIELD_STRINGS, /* array of texts, at least one */
-	GAN_FIELD_OBJECTS, /* array of objects, at least one */
-};
-
-struct gan_field {
-	const char *name;
-	enum gan_field_type type;
-	bool required;
-	bool blank;          /* null and "" mean that it is not set */
-	bool positive;       /* a number: more than zero */
-	const char *allowed; /* the permitted values, each with a space behind it; or NULL */
-	const char *instead; /* when it is missing, this member must be there */
-	const char *unique;  /* objects: the member that differs in all of them */
-	size_t max_items, max_chars;
-	const struct gan_field *fields; /* members of the object or of each object */
-	size_t nfields;
-};
-
-/* A part of the query. What the path needs stands in it as {name}. */
-struct gan_param {
-	const char *name;
-	enum gan_field_type type; /* GAN_FIELD_STRINGS: one or more, the name repeated for each */
-	bool required;
-	const char *without; /* names that it does not go with, each with a space behind it */
-};
-
-enum gan_body {
-	GAN_BODY_OBJECT, /* a JSON object with these fields */
-	GAN_BODY_NONE,
-	GAN_BODY_EMPTY, /* always {} */
-	GAN_BODY_ANY,   /* any JSON, or none */
-};
-
-struct gan_probe;
-
-struct gan_operation {
-	const char *name;
-	const char *method; /* GET, POST, PUT, PATCH or DELETE */
-	const char *path;   /* behind base_url: "/api/suppliers/{id}" */
-	enum gan_repeat repeat;
-	enum gan_body body;
-	bool basic_allowed;    /* may be asked with user and password instead of the token */
-	bool basic_only;       /* the token means nothing here */
-	bool answer_is_secret; /* it carries a token: not kept */
-	bool one_at_a_time;    /* 429 without Retry-After: somebody else runs it just now */
-	/*
-	 * Statuses, each with a space behind it, by which a repeat is refused
-	 * because an earlier attempt was carried out; or NULL.
-	 */
-	const char *done;
-	const struct gan_field *fields;
-	size_t nfields;
-	const struct gan_param *query;
-	size_t nquery;
-	const struct gan_probe *probe; /* how to look whether it was carried out, or NULL */
-};
 
 /* What was asked, for reading the answer. */
 struct gan_asked {
@@ -127,11 +61,17 @@ struct gan_kind {
 	/* A complete 2xx answer. GAN_EAUTH: refused; GAN_EPARSE: it makes no sense. */
 	int (*token_read)(const struct gan_response *resp, int64_t now_ms,
 	    struct gan_token_life *ret_life, struct gan_err *err);
+	/*
+	 * Any other complete answer with a status: GAN_EAUTH or GAN_ENET with its reason
+	 * in text, or GAN_OK: the status says it all.  NULL: it always does.
+	 */
+	int (*token_refused)(const struct gan_response *resp, char *text, size_t textsz);
 };
 
 extern const struct gan_kind gan_kind_movilitas;
 extern const struct gan_kind gan_kind_flex2b;
 extern const struct gan_kind gan_kind_prodsmart;
+extern const struct gan_kind gan_kind_http;
 
 /* NULL: not built yet. */
 const struct gan_kind *gan_kind_of(enum gan_connector_kind kind);
@@ -160,6 +100,9 @@ GAN_MUST_CHECK int gan_connector_check(const struct gan_conf_connector *c,
 GAN_MUST_CHECK int gan_connector_build(const struct gan_conf_connector *c,
     const struct gan_operation *op, const char *output, size_t len, const char *token,
     struct gan_wire *req, struct gan_err *err);
+
+/* Whom to trust, and with which certificate to show up; borrowed from c. */
+void gan_connector_tls(const struct gan_conf_connector *c, struct gan_wire *req);
 
 /* Have all its secrets replaced where an answer repeats them. */
 GAN_MUST_CHECK int gan_connector_hide(

@@ -226,6 +226,17 @@ same_secret(const struct gan_secret *a, const struct gan_secret *b)
 	return a->len == b->len && gan_equal_secret(a->bytes, b->bytes, a->len);
 }
 
+static bool
+same_auth(const struct gan_conf_auth *a, const struct gan_conf_auth *b)
+{
+	return gan_streq(a->user, b->user) && same_secret(&a->password, &b->password) &&
+	       same_secret(&a->bearer, &b->bearer) && gan_streq(a->token_url, b->token_url) &&
+	       gan_streq(a->client_id, b->client_id) && gan_streq(a->scope, b->scope) &&
+	       same_secret(&a->client_secret, &b->client_secret) &&
+	       a->client_post == b->client_post && same_secret(&a->cert_pem, &b->cert_pem) &&
+	       same_secret(&a->key_pem, &b->key_pem);
+}
+
 /* Would a token got with one be as good with the other? */
 static bool
 same_credentials(const struct gan_conf_connector *a, const struct gan_conf_connector *b)
@@ -235,7 +246,8 @@ same_credentials(const struct gan_conf_connector *a, const struct gan_conf_conne
 	       same_secret(&a->token, &b->token) && same_secret(&a->api_key, &b->api_key) &&
 	       same_secret(&a->api_secret, &b->api_secret) && same_secret(&a->user, &b->user) &&
 	       same_secret(&a->password, &b->password) &&
-	       a->movilitas_bearer == b->movilitas_bearer && a->flex2b_raw == b->flex2b_raw;
+	       a->movilitas_bearer == b->movilitas_bearer && a->flex2b_raw == b->flex2b_raw &&
+	       same_auth(&a->auth, &b->auth);
 }
 
 int

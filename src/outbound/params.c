@@ -225,6 +225,34 @@ check_query_value(const struct gan_param *q, const cJSON *v, struct gan_err *err
 			 q->name, n, VALUES_MAX);
 }
 
+/* A parameter that no table knows: anything that a URL can hold. */
+static int
+check_free_value(const char *name, const cJSON *v, struct gan_err *err)
+{
+	const cJSON *item = cJSON_IsArray(v) ? v->child : v;
+	size_t n = 0;
+	char shown[64];
+
+	gan_printable(name, strlen(name), shown, sizeof(shown));
+	if (name[0] == '\0' || strlen(name) > NAME_MAX_LEN || has_control(name))
+		return gan_err_set(err, GAN_EINVAL,
+		    "$query: \"%s\" cannot be a parameter: its name has 1 to %d characters", shown,
+		    NAME_MAX_LEN);
+	for (; item != NULL; item = cJSON_IsArray(v) ? item->next : NULL, n++) {
+		if (cJSON_IsString(item) && has_control(item->valuestring))
+			return gan_err_set(
+			    err, GAN_EINVAL, "$query.%s holds a control character", shown);
+		if (!cJSON_IsString(item) && !cJSON_IsNumber(item) && !cJSON_IsBool(item))
+			return gan_err_set(err, GAN_EINVAL,
+			    "$query.%s must be a text, a number, true or false, or a list of these",
+			    shown);
+	}
+	return n > 0 && n <= VALUES_MAX
+		   ? GAN_OK
+		   : gan_err_set(err, GAN_EINVAL, "$query.%s has %zu values, 1 to %d are taken",
+			 shown, n, VALUES_MAX);
+}
+
 static int
 check_query(const struct gan_operation *op, const struct part *p, struct gan_err *err)
 {
@@ -235,8 +263,13 @@ check_query(const struct gan_operation *op, const struct part *p, struct gan_err
 		const struct gan_param *q = param(op, v->string);
 		const char *other;
 
-		if (q == NULL)
+		if (q == NULL && !op->any_query)
 			return not_known(op, "$query", v->string, err);
+		if (q == NULL) {
+			if (!cJSON_IsNull(v))
+				rc = check_free_value(v->string, v, err);
+			continue;
+		}
 		other = q->without != NULL ? first_of(q->without, p->tree) : NULL;
 		if (other != NULL)
 			return gan_err_set(err, GAN_EINVAL, "$query.%s does not go with $query.%s",
@@ -345,7 +378,7 @@ gan_params_query(const struct gan_operation *op, const struct gan_span *query, s
 	     v = v->next) {
 		if (!gan_parts_next(&p.span, &at, &key, &raw))
 			break;
-		if (param(op, v->string) == NULL)
+		if (param(op, v->string) == NULL && !op->any_query)
 			rc = not_known(op, "$query", v->string, err);
 		else if (cJSON_IsArray(v))
 			rc = put_values(v->string, v, &raw, req, err);

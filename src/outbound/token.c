@@ -100,7 +100,7 @@ gan_token_use(struct gan_token *t, int64_t mono_ms, uint64_t *ret_serial)
 {
 	if (gan_token_is_static(t)) {
 		*ret_serial = 0;
-		return t->c->token.bytes;
+		return t->c->token.bytes != NULL ? t->c->token.bytes : "";
 	}
 	if (t->text != NULL && mono_ms >= t->until_ms)
 		forget(t);
@@ -159,6 +159,13 @@ read_answer(
 		r->rc = rc == GAN_ENOMEM ? GAN_ENET : GAN_EAUTH;
 		return;
 	}
+	rc = resp->sent == GAN_COMPLETE && t->kind->token_refused != NULL
+		 ? t->kind->token_refused(resp, text, 512)
+		 : GAN_OK;
+	if (rc < 0) {
+		r->rc = rc;
+		return;
+	}
 	if (j.outcome == GAN_OUTCOME_BUSY)
 		r->wait_ms = gan_retry_after_ms(resp->retry_after, gan_wall_ms(), -1);
 	/* A 4xx or a redirect will not mend itself; all else may. */
@@ -202,7 +209,7 @@ start_fetch(struct gan_token *t, struct gan_err *err)
 
 	req.connect_ms = t->c->deliver.connect_ms;
 	req.total_ms = t->c->deliver.total_ms;
-	req.ca_file = t->c->ca_file;
+	gan_connector_tls(t->c, &req);
 	req.repeatable = true;
 	req.answer_is_secret = true;
 	rc = t->kind->token_request(t->c, &req, &body, err);

@@ -37,7 +37,8 @@ void gan_token_free(struct gan_token **tp);
 /*
  * The token, when a request may start with it now (monotonic clock), else
  * NULL: then wait.  *ret_serial tells one token from the next.  Borrowed until
- * the next call of anything here.
+ * the next call of anything here.  "" where the connector uses none, or has
+ * other credentials.
  */
 const char *gan_token_use(struct gan_token *t, int64_t mono_ms, uint64_t *ret_serial);
 

@@ -22,7 +22,7 @@
 #include "base/err.h"
 #include "outbound/scrub.h"
 
-#define GAN_REQUEST_HEADERS 12
+#define GAN_REQUEST_HEADERS 24
 #define GAN_REQUEST_SECRETS 8
 #define GAN_RESPONSE_BODY_MAX ((size_t)1 << 20)
 #define GAN_RESPONSE_HEAD_MAX ((size_t)64 << 10)
@@ -52,6 +52,8 @@ struct gan_wire {
 	bool repeatable;       /* may use a kept connection, on which curl repeats a request */
 	bool answer_is_secret; /* a token: never kept, so it comes as it is */
 	const char *ca_file;   /* borrowed like body; NULL: the system's */
+	/* A client certificate and its key, PEM, borrowed likewise; NULL: none. */
+	const char *client_cert, *client_key;
 };
 
 void gan_wire_fini(struct gan_wire *req); /* overwrites secrets; also a GAN_AUTO handler */
@@ -59,6 +61,9 @@ void gan_wire_fini(struct gan_wire *req); /* overwrites secrets; also a GAN_AUTO
 /* base may have a path of its own; user names, queries and fragments in it are refused. */
 GAN_MUST_CHECK int gan_wire_url(
     struct gan_wire *req, const char *base, const char *path, struct gan_err *err);
+
+/* A whole URL out of the configuration, which has checked it. */
+GAN_MUST_CHECK int gan_wire_whole_url(struct gan_wire *req, const char *url, struct gan_err *err);
 
 /*
  * One more pair of the query, behind gan_wire_url(); name and value are

@@ -221,6 +221,12 @@ copy_request(struct gan_transfer *t, const struct gan_wire *req)
 			return GAN_ENOMEM;
 		t->nsecrets++;
 	}
+	if (req->client_cert != NULL && req->client_key != NULL) {
+		t->client_cert = strdup(req->client_cert);
+		t->client_key = strdup(req->client_key);
+		if (t->client_cert == NULL || t->client_key == NULL)
+			return GAN_ENOMEM;
+	}
 	if (req->body != NULL) {
 		t->body = gan_memdup(req->body, req->body_len);
 		if (t->body == NULL)
@@ -272,6 +278,24 @@ set_policy(struct gan_transfer *t)
 	return GAN_OK;
 }
 
+/* From memory: files that change meanwhile count from the next reload on, as a whole. */
+static int
+set_certificate(struct gan_transfer *t)
+{
+	struct curl_blob cert = { .data = t->client_cert, .flags = CURL_BLOB_NOCOPY },
+			 key = { .data = t->client_key, .flags = CURL_BLOB_NOCOPY };
+
+	if (t->client_cert == NULL)
+		return GAN_OK;
+	cert.len = strlen(t->client_cert);
+	key.len = strlen(t->client_key);
+	SET(CURLOPT_SSLCERTTYPE, "PEM");
+	SET(CURLOPT_SSLKEYTYPE, "PEM");
+	SET(CURLOPT_SSLCERT_BLOB, &cert);
+	SET(CURLOPT_SSLKEY_BLOB, &key);
+	return GAN_OK;
+}
+
 static int
 set_request(struct gan_transfer *t, const struct gan_wire *req)
 {
@@ -312,6 +336,8 @@ gan_transfer_setup(struct gan_transfer *t, const struct gan_wire *req, struct ga
 	rc = copy_request(t, req);
 	if (rc == GAN_OK)
 		rc = set_policy(t);
+	if (rc == GAN_OK)
+		rc = set_certificate(t);
 	if (rc == GAN_OK)
 		rc = set_request(t, req);
 	return rc == GAN_OK ? rc : gan_err_set(err, rc, "request to %s", req->shown_url);
@@ -439,6 +465,9 @@ gan_transfer_clear(struct gan_transfer *t)
 	curl_slist_free_all(t->headers);
 	t->headers = NULL;
 	gan_secret_free(gan_steal(&t->body), t->body_len);
+	gan_str_free(&t->client_cert);
+	if (t->client_key != NULL)
+		gan_secret_free(gan_steal(&t->client_key), strlen(t->client_key));
 	for (size_t i = 0; i < t->nsecrets; i++)
 		gan_secret_free(t->secrets[i], strlen(t->secrets[i]));
 	t->nsecrets = 0;

@@ -16,6 +16,7 @@ struct gan_transfer {
 	struct curl_slist *headers;
 	char *body; /* own copy; curl reads from it */
 	size_t body_len;
+	char *client_cert, *client_key; /* own copies: curl reads them when it connects */
 	char *secrets[GAN_REQUEST_SECRETS];
 	size_t nsecrets;
 	struct gan_scrub scrub; /* made of them when the answer is there */

@@ -15,17 +15,8 @@
 #include <stdint.h>
 
 #include "conf/config.h"
+#include "conf/operation.h"
 #include "outbound/transfer.h"
-
-/* May a request be sent again when nobody knows whether it was carried out? */
-enum gan_repeat {
-	GAN_REPEAT_SAFE, /* yes: repeating changes nothing */
-	GAN_REPEAT_SET, /* yes, while nothing newer went to the same object: gan_repeat_in_lane() */
-	GAN_REPEAT_KEYED, /* the receiver can recognise it: with on_unknown resend */
-	GAN_REPEAT_ONCE,  /* the same, but a second doubt is for a person */
-	GAN_REPEAT_PROBE, /* we could look; probes are not built yet: for a person */
-	GAN_REPEAT_HOLD,  /* a person decides */
-};
 
 enum gan_outcome {
 	GAN_OUTCOME_OK,        /* carried out */

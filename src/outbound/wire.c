@@ -26,6 +26,18 @@ gan_wire_fini(struct gan_wire *req)
 	memset(req, 0, sizeof(*req));
 }
 
+int
+gan_wire_whole_url(struct gan_wire *req, const char *url, struct gan_err *err)
+{
+	free(req->url);
+	free(req->shown_url);
+	req->url = strdup(url);
+	req->shown_url = strdup(url);
+	if (req->url == NULL || req->shown_url == NULL)
+		return gan_err_set(err, GAN_ENOMEM, "URL");
+	return GAN_OK;
+}
+
 /* value is taken over, also on failure. */
 static int
 add_header(struct gan_wire *req, const char *name, char *value, size_t len, bool secret,

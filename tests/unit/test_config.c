@@ -642,19 +642,15 @@ START_TEST(what_comes_later_loads_with_one_warning_each)
 	       "connectors:\n"
 	       "  ps: {kind: prodsmart, base_url: \"https://x\", api_key: secret:user, api_secret: "
 	       "secret:pass, quota: {per_minute: 120, share: 80%}}\n"
-	       "  erp: {kind: http, base_url: \"https://x\", auth: {basic: {user: g, password: "
-	       "secret:no}}, operations: {a.b: {path: /x}}, headers: {X-A: b}}\n"
 	       "  out: {kind: pull, tokens: [secret:no]}\n"
 	       "  mv: {kind: movilitas, base_url: \"https://x\", channel_key: secret:chan, token: "
-	       "secret:tok, operations: {x: {path: /y, repeat: safe}}, quota: {per_minute: 5}}\n"
+	       "secret:tok, quota: {per_minute: 5}}\n"
 	       "alerts:\n  - {when: attention > 0, for: 10m, to: \"https://h/x?y=z\"}\n");
-	ck_assert_uint_eq(diags.warnings, 8);
+	ck_assert_uint_eq(diags.warnings, 6);
 	ck_assert_uint_eq(times("kind prodsmart-feed is not built yet"), 1);
 	ck_assert_uint_eq(times("'reconcile' is not built yet"), 1);
 	ck_assert_uint_eq(times("kind prodsmart is not built yet"), 0);
-	ck_assert_uint_eq(times("kind http is not built yet"), 1);
 	ck_assert_uint_eq(times("kind pull is not built yet"), 1);
-	ck_assert_uint_eq(times("'operations' is not built yet"), 1);
 	ck_assert_uint_eq(times("'quota' is not built yet"), 2);
 	ck_assert_uint_eq(times("'alerts' is not built yet"), 1);
 	ck_assert(gan_config_source(conf, "f")->not_built);
@@ -669,11 +665,6 @@ START_TEST(what_comes_later_is_checked_all_the_same)
 	ck_assert_int_eq(load(V "alerts: [{when: x, fro: 10m}]\n"), GAN_ECONFIG);
 	ck_assert_ptr_nonnull(strstr(diags.text.data, "unknown key 'fro', did you mean 'for'?"));
 	ck_assert_ptr_nonnull(strstr(diags.text.data, "missing key 'to'"));
-	ck_assert_int_eq(
-	    load(V "connectors:\n  e: {kind: http, base_url: \"https://x\", auth: {basic: "
-		   "{user: a, password: secret:b}, bearer: secret:c}}\n"),
-	    GAN_ECONFIG);
-	ck_assert_ptr_nonnull(strstr(diags.text.data, "'bearer' does not go with 'basic'"));
 }
 END_TEST
 

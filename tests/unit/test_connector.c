@@ -78,8 +78,12 @@ START_TEST(operations_are_known_by_name)
 	    gan_outbound_knows(&movilitas, "ssccs.release", false, GAN_ON_UNKNOWN_RESEND, &err), 0);
 	ck_assert_int_eq(
 	    gan_outbound_knows(&flex2b, "replicationpost", true, GAN_ON_UNKNOWN_RESEND, &err), 0);
+	ck_assert_int_eq(gan_outbound_knows(&erp, "anything", false, 0, &err), GAN_ENOENT);
+	ck_assert_str_eq(err.msg, "connector erp has no operation anything: declare it under "
+				  "'operations' of the connector in gantry.yaml");
+	erp.kind = GAN_CONNECTOR_PULL;
 	ck_assert_int_eq(gan_outbound_knows(&erp, "anything", false, 0, &err), GAN_ECONFIG);
-	ck_assert_ptr_nonnull(strstr(err.msg, "kind http"));
+	ck_assert_ptr_nonnull(strstr(err.msg, "kind pull"));
 }
 END_TEST
 

@@ -229,6 +229,7 @@ static const struct gan_param labor[] = { Q_MUST("start-time", DATE), Q_MUST("en
 	{ .name = n, .method = m, .path = p, .repeat = GAN_REPEAT_##r, __VA_ARGS__ }
 #define BODY(f) .fields = f, .nfields = GAN_COUNT(f)
 #define NONE .body = GAN_BODY_NONE
+#define LOOK(p) .probe = &gan_prodsmart_probe_##p
 #define QUERY(q) .query = q, .nquery = GAN_COUNT(q)
 #define GET(n, p, ...) OP(n, "GET", p, SAFE, NONE, __VA_ARGS__)
 #define READ(n, p) OP(n, "GET", p, SAFE, NONE)
@@ -250,26 +251,30 @@ const struct gan_operation gan_prodsmart_operations[GAN_PRODSMART_OPERATIONS] = 
 	/* What was read is gone. */
 	OP("changes.read", "GET", "/api/changes/{channel}", HOLD, NONE, QUERY(workers)),
 
-	OP("suppliers.create", "POST", "/api/suppliers", PROBE, BODY(partner)),
+	OP("suppliers.create", "POST", "/api/suppliers", PROBE, BODY(partner),
+	    LOOK(supplier)),
 	GET("suppliers.list", "/api/suppliers", QUERY(partners)),
 	READ("suppliers.get", "/api/suppliers/{id}"),
 	OP("suppliers.update", "PUT", "/api/suppliers/{id}", SET, BODY(partner)),
 	DELETE("suppliers.delete", "/api/suppliers/{id}"),
 
-	OP("clients.create", "POST", "/api/clients", PROBE, BODY(partner)),
+	OP("clients.create", "POST", "/api/clients", PROBE, BODY(partner),
+	    LOOK(client)),
 	GET("clients.list", "/api/clients", QUERY(partners)),
 	READ("clients.get", "/api/clients/{id}"),
 	OP("clients.update", "PUT", "/api/clients/{id}", SET, BODY(partner)),
 	DELETE("clients.delete", "/api/clients/{id}"),
 
-	OP("client-orders.create", "POST", "/api/client-order/", PROBE, BODY(client_order)),
+	OP("client-orders.create", "POST", "/api/client-order/", PROBE, BODY(client_order),
+	    LOOK(client_order)),
 	GET("client-orders.list", "/api/client-order/", QUERY(client_orders)),
 	READ("client-orders.get", "/api/client-order/{id}"),
 	/* The page has no id in the path and does not say what selects the order. */
 	OP("client-orders.update", "PUT", "/api/client-order/", HOLD, BODY(client_order)),
 	DELETE("client-orders.delete", "/api/client-order/{id}"),
 
-	OP("purchase-orders.create", "POST", "/api/purchase-orders/", PROBE, BODY(purchase_order)),
+	OP("purchase-orders.create", "POST", "/api/purchase-orders/", PROBE, BODY(purchase_order),
+	    LOOK(purchase_order)),
 	GET("purchase-orders.list", "/api/purchase-orders", QUERY(purchase_orders)),
 	READ("purchase-orders.get", "/api/purchase-orders/{id}"),
 	OP("purchase-orders.update", "PUT", "/api/purchase-orders/{id}", SET,
@@ -277,14 +282,14 @@ const struct gan_operation gan_prodsmart_operations[GAN_PRODSMART_OPERATIONS] = 
 	DELETE("purchase-orders.delete", "/api/purchase-orders/{id}"),
 
 	OP("production-orders.create", "POST", "/api/production-orders/", PROBE,
-	    BODY(production_order), QUERY(workers)),
+	    BODY(production_order), QUERY(workers), LOOK(production_order)),
 	GET("production-orders.list", "/api/production-orders/", QUERY(production_orders)),
 	GET("production-orders.get", "/api/production-orders/{id}", QUERY(workers)),
 	OP("production-orders.update", "PUT", "/api/production-orders/{id}", SET,
 	    BODY(production_order), QUERY(workers)),
 	DELETE("production-orders.delete", "/api/production-orders/{id}"),
 	OP("production-orders.notify", "POST", "/api/production-orders/{id}/notify", PROBE,
-	    BODY(note)),
+	    BODY(note), LOOK(note)),
 	OP("production-orders.activate", "POST", "/api/production-orders/{id}/activate", SAFE,
 	    .body = GAN_BODY_EMPTY),
 
@@ -297,7 +302,8 @@ const struct gan_operation gan_prodsmart_operations[GAN_PRODSMART_OPERATIONS] = 
 	OP("stock.set", "POST", "/api/stock", SET, BODY(stock)),
 	GET("stock.get", "/api/stock/{code}", QUERY(lot)),
 
-	OP("product-families.create", "POST", "/api/product-families", PROBE, BODY(families)),
+	OP("product-families.create", "POST", "/api/product-families", PROBE, BODY(families),
+	    LOOK(families)),
 	DELETE("product-families.delete", "/api/product-family/{code}"),
 	GET("product-families.list", "/api/product-families", QUERY(page)),
 
@@ -306,7 +312,7 @@ const struct gan_operation gan_prodsmart_operations[GAN_PRODSMART_OPERATIONS] = 
 	    .basic_allowed = true, .done = "400 "),
 	OP("machines.parameters", "POST", MACHINE("parameters"), HOLD, BODY(parameters),
 	    .basic_allowed = true),
-	OP("machines.startstop", "POST", MACHINE("startstop"), PROBE, BODY(startstop),
+	OP("machines.startstop", "POST", MACHINE("startstop"), HOLD, BODY(startstop),
 	    .basic_allowed = true),
 
 	OP("productions.update", "PUT", "/api/productions/{id}", SET, BODY(production)),
@@ -317,7 +323,7 @@ const struct gan_operation gan_prodsmart_operations[GAN_PRODSMART_OPERATIONS] = 
 
 	READ("inventory-movements.get", "/api/inventory-movements/{id}"),
 	OP("inventory-movements.create", "POST", "/api/inventory-movements/", PROBE,
-	    BODY(movement)),
+	    BODY(movement), LOOK(movement)),
 	OP("inventory-movements.update", "PUT", "/api/inventory-movements/{id}", SET,
 	    BODY(movement_changes)),
 	DELETE("inventory-movements.delete", "/api/inventory-movement/{id}"),

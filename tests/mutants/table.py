@@ -371,3 +371,43 @@ mutant("new events overtake those in the spool",
 mutant("what a failed COMMIT held after all is imported once more",
        ("src/store/rescue.c", "	if (rec->maybe_id == 0)\n", "	if (rec->maybe_id >= 0)\n"),
        killers=["test_rescue:an_event_that_is_there_is_not_stored_again"], sign="")
+
+# -- operations with parts, queries and states -------------------------------------------------
+
+ALL_OF_PRODSMART = "tests/e2e/test_prodsmart.py"
+
+mutant("a secret of the query is written down",
+       ("src/outbound/wire.c", "with_pair(req->shown_url, name, value, len, secret)",
+        "with_pair(req->shown_url, name, value, len, false)"),
+       killers=["test_operations:secrets_of_the_query_are_masked",
+                f"{ALL_OF_PRODSMART}::test_the_token_stands_nowhere"], sign="masked|data")
+mutant("a slash in a code is one of the path",
+       ("src/outbound/wire.c", "				    \"0123456789-._~\";",
+        "				    \"0123456789-._~/\";"),
+       killers=["test_operations:path_and_query_are_filled_in",
+                f"{ALL_OF_PRODSMART}::test_every_operation"], sign="")
+mutant("a date may go without a zone",
+       ("src/outbound/fields.c", "	if (gan_time_parse(text, &ms) == GAN_OK && text[10] == 'T')",
+        "	if (n >= 19 || (gan_time_parse(text, &ms) == GAN_OK && text[10] == 'T'))"),
+       killers=[f"{ALL_OF_PRODSMART}::test_what_is_wrong_is_not_sent"], sign="")
+mutant("a state without a key is set again",
+       ("src/outbound/verdict.c", "return has_key ? GAN_REPEAT_SAFE : GAN_REPEAT_KEYED;",
+        "return has_key ? GAN_REPEAT_SAFE : GAN_REPEAT_SAFE;"),
+       killers=[f"{ALL_OF_PRODSMART}::test_a_state_without_a_key_waits_for_a_person"], sign="unknown")
+mutant("a deletion that was done is dead",
+       ("src/outbound/prodsmart.c", "	if (!asked->maybe_sent || !says_done(op, resp->status))",
+        "	if (asked->maybe_sent || !says_done(op, resp->status))"),
+       killers=[f"{ALL_OF_PRODSMART}::test_what_changes_nothing_is_sent_again"], sign="delivered")
+mutant("curl repeats a deletion behind our back",
+       ("src/outbound/connector.c", " && op->done == NULL;", ";"),
+       killers=[f"{ALL_OF_PRODSMART}::test_what_changes_nothing_is_sent_again"], sign="delivered")
+mutant("a report that is busy holds up the whole connector",
+       ("src/outbound/verdict.c", "[GAN_OUTCOME_TURN] = { GAN_VERDICT_RETRY, GAN_HEALTH_SILENT, false,",
+        "[GAN_OUTCOME_TURN] = { GAN_VERDICT_RETRY, GAN_HEALTH_SILENT, true,"),
+       killers=["test_verdict:table_of_verdicts"], sign="")
+mutant("the token in an answer is kept",
+       ("src/outbound/send.c", "	if (s->op->answer_is_secret) {", "	if (s->op->answer_is_secret && s->c == NULL) {"),
+       killers=[f"{ALL_OF_PRODSMART}::test_the_token_stands_nowhere"], sign="")
+mutant("a refused password is tried for ever",
+       ("src/outbound/send.c", "	    !gan_connector_no_token(s->c, s->op)) {", "	    true) {"),
+       killers=[f"{ALL_OF_PRODSMART}::test_machines_with_basic"], sign="")

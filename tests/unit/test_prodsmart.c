@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "outbound/connector.h"
 #include "outbound/outbound.h"
+#include "outbound/probe.h"
 
 static struct gan_err err;
 static char warning[256];
@@ -129,8 +130,9 @@ START_TEST(repeat_classes)
 	static const char look[] =
 	    "suppliers.create clients.create client-orders.create purchase-orders.create "
 	    "production-orders.create production-orders.notify product-families.create "
-	    "machines.startstop inventory-movements.create ";
-	static const char hold[] = "changes.read client-orders.update machines.parameters ";
+	    "inventory-movements.create ";
+	static const char hold[] =
+	    "changes.read client-orders.update machines.parameters machines.startstop ";
 	const struct gan_kind *kind = gan_kind_of(GAN_CONNECTOR_PRODSMART);
 
 	for (size_t i = 0; i < kind->noperations; i++) {
@@ -144,6 +146,7 @@ START_TEST(repeat_classes)
 		       : strstr(hold, word) != NULL ? GAN_REPEAT_HOLD
 						    : GAN_REPEAT_SAFE;
 		ck_assert_msg(o->repeat == want, "%s", o->name);
+		ck_assert_msg((o->probe != NULL) == (want == GAN_REPEAT_PROBE), "%s", o->name);
 		if (strcmp(o->method, "DELETE") == 0)
 			ck_assert_str_eq(o->done, "400 404 410 ");
 	}
@@ -160,6 +163,46 @@ START_TEST(repeat_classes)
 	ck_assert_ptr_null(strstr(err.msg, "clients"));
 	ck_assert_int_eq(gan_outbound_knows(&ps, "invoices.pay", false, 0, &err), GAN_ENOENT);
 	ck_assert_ptr_nonnull(strstr(err.msg, "gantry-rules(5)"));
+}
+END_TEST
+
+/*
+ * A look asks an operation that is only a read, for names that it knows, and
+ * looks at members that are texts of the body.
+ */
+START_TEST(looks_ask_what_is_there)
+{
+	const struct gan_kind *kind = gan_kind_of(GAN_CONNECTOR_PRODSMART);
+
+	for (size_t i = 0; i < kind->noperations; i++) {
+		const struct gan_operation *o = &kind->operations[i], *asked;
+		const struct gan_probe *p = o->probe;
+
+		if (p == NULL)
+			continue;
+		asked = op(p->ask);
+		ck_assert_str_eq(asked->method, "GET");
+		ck_assert_int_eq(asked->repeat, GAN_REPEAT_SAFE);
+		ck_assert(p->key != NULL || p->mark != NULL);
+		for (size_t k = 0; k < p->nargs; k++) {
+			const char *name = strchr(p->args[k].to, '.') + 1;
+			bool known = strncmp(p->args[k].to, "$path.", 6) == 0 &&
+				     strstr(asked->path, name) != NULL;
+
+			for (size_t q = 0; q < asked->nquery; q++)
+				known |= strcmp(asked->query[q].name, name) == 0;
+			ck_assert_msg(known, "%s: %s", o->name, p->args[k].to);
+		}
+		for (size_t k = 0; p->mark != NULL && k < o->nfields; k++)
+			if (strcmp(o->fields[k].name, p->mark) == 0) {
+				ck_assert_int_eq(o->fields[k].type, GAN_FIELD_STRING);
+				break;
+			} else {
+				ck_assert_msg(k + 1 < o->nfields, "%s: %s", o->name, p->mark);
+			}
+		if (p->paged)
+			ck_assert_str_eq(asked->query[0].name, "page");
+	}
 }
 END_TEST
 
@@ -459,6 +502,7 @@ main(void)
 	tcase_add_checked_fixture(c, setup, NULL);
 	tcase_add_test(c, every_operation_of_the_page_is_there);
 	tcase_add_test(c, repeat_classes);
+	tcase_add_test(c, looks_ask_what_is_there);
 	tcase_add_loop_test(c, requests_are_what_the_page_wants, 0, (int)GAN_COUNT(requests));
 	tcase_add_test(c, machines_may_be_asked_with_basic);
 	tcase_add_loop_test(c, answers_are_judged, 0, (int)GAN_COUNT(answers));

@@ -128,10 +128,20 @@ ignored_by(void *arg, const char *source, const char *topic)
 	return gan_pipeline_ignored_by(((struct gan_app *)arg)->pipeline, source, topic);
 }
 
+static int64_t
+due_ms(void *arg)
+{
+	return gan_outbound_due_ms(((struct gan_app *)arg)->outbound);
+}
+
 static void
 on_due(void *arg, const char *connector)
 {
-	gan_outbound_poke(((struct gan_app *)arg)->outbound, connector);
+	struct gan_app *app = arg;
+
+	gan_outbound_poke(app->outbound, connector);
+	if (app->inbound != NULL)
+		gan_inbound_due(app->inbound, connector);
 }
 
 static void
@@ -425,6 +435,7 @@ open_doors(struct gan_app *app)
 		.listen_fd = app->fds.public_fd,
 		.not_ready = app_not_ready,
 		.ignored_by = ignored_by,
+		.due_ms = due_ms,
 		.arg = app };
 	struct gan_admin_ops ops = { .arg = app,
 		.conf = ops_conf,

@@ -21,6 +21,7 @@
 #include "outbound/outbound.h"
 
 #define SHORT_SECRET 16
+#define OUTBOX_OLD_MS INT64_C(3600000)
 /* No clock that is right shows an earlier time than this release: 2025-01-01. */
 #define CLOCK_FLOOR_MS INT64_C(1735689600000)
 
@@ -106,7 +107,7 @@ look_at_secrets(struct visit *v)
 	for (size_t i = 0; i < v->conf->nconnectors; i++) {
 		const struct gan_conf_connector *c = &v->conf->connectors[i];
 		const struct gan_secret *all[] = { &c->channel_key, &c->token, &c->api_key,
-			&c->api_secret, &c->user, &c->password };
+			&c->api_secret, &c->user, &c->password, &c->tokens[0], &c->tokens[1] };
 
 		for (size_t k = 0; k < GAN_COUNT(all); k++)
 			look_at_secret(v, all[k]);
@@ -276,6 +277,26 @@ look_at_store(struct visit *v, const struct gan_store_counts *n)
 		    "%lld items wait for a person", (long long)n->attention);
 }
 
+/* An ERP that fetches comes often: an hour is long. */
+static void
+look_at_outboxes(struct visit *v, const struct gan_store_counts *n)
+{
+	for (size_t i = 0; i < n->noutboxes; i++) {
+		const struct gan_outbox_count *o = &n->outboxes[i];
+		int64_t age_ms = o->backlog == 0 ? 0 : gan_wall_ms() - o->oldest_ms;
+		char span[32];
+
+		if (age_ms < OUTBOX_OLD_MS)
+			continue;
+		found(v, "outboxes", "warning",
+		    "look whether the system that fetches them runs and acknowledges: "
+		    "GET /v1/outbox/{consumer}, POST /v1/outbox/{consumer}/ack",
+		    "%lld messages wait in the outbox of %s, the oldest for %s",
+		    (long long)o->backlog, o->connector,
+		    gan_duration_format(age_ms / 60000 * 60000, span, sizeof(span)));
+	}
+}
+
 /* ---- listeners and sources ---- */
 
 static bool
@@ -341,6 +362,7 @@ gan_verb_doctor(struct gan_call *c)
 	look_at_rules(&v);
 	look_at_connectors(&v);
 	look_at_store(&v, n);
+	look_at_outboxes(&v, n);
 	look_at_listeners(&v);
 	look_at_sources(&v);
 	gan_buf_puts(&v.out, "]");

@@ -156,6 +156,20 @@ put_store(const struct gan_store_counts *n, struct gan_buf *b)
 }
 
 static void
+put_outboxes(const struct gan_store_counts *n, struct gan_buf *b)
+{
+	head(b, "gantry_outbox_messages", "gauge", "Messages that wait to be fetched.");
+	for (size_t i = 0; i < n->noutboxes; i++)
+		sample(b, "gantry_outbox_messages", "connector", n->outboxes[i].connector,
+		    n->outboxes[i].backlog);
+	head(b, "gantry_outbox_oldest_timestamp_seconds", "gauge",
+	    "When the oldest of them was made; 0: there is none.");
+	for (size_t i = 0; i < n->noutboxes; i++)
+		sample(b, "gantry_outbox_oldest_timestamp_seconds", "connector",
+		    n->outboxes[i].connector, n->outboxes[i].oldest_ms / 1000);
+}
+
+static void
 put_attention(const struct gan_metrics *m, struct gan_buf *b)
 {
 	int64_t paused = 0;
@@ -250,6 +264,7 @@ gan_metrics_put(const struct gan_metrics *m, struct gan_buf *out)
 	put_gateway(m, out);
 	put_inbound(m->inbound, out);
 	put_store(m->store, out);
+	put_outboxes(m->store, out);
 	plain(out, "gantry_mapping_workers", "gauge", "Mapping workers that run.",
 	    m->pool->workers_running);
 	plain(out, "gantry_events_mapped_total", "counter", "Events mapped since start.",

@@ -98,7 +98,25 @@ put_paused_item(struct gan_buf *out, const struct gan_connector_status *c)
 	gan_buf_puts(out, ",\"actions\":[\"resume\"]},");
 }
 
-/* Deliveries that nobody would ever send: they are no less accounted for than dead ones. */
+static void
+put_lost(struct gan_buf *out, const char *connector)
+{
+	char reason[200];
+
+	(void)snprintf(reason, sizeof(reason),
+	    "deliveries wait for the connector %s, which is no longer in the "
+	    "configuration: put it back, or skip them",
+	    connector);
+	gan_buf_puts(out, "{\"kind\":\"config\",\"id\":null,\"key\":null,\"source\":null,"
+			  "\"connector\":");
+	gan_put_str(out, connector);
+	gan_buf_puts(out, ",\"operation\":null,\"rule\":null,\"reason\":");
+	gan_put_str(out, reason);
+	gan_buf_puts(out, ",\"since\":null,\"actions\":[\"reload\",\"skip\"]},");
+}
+
+/* Deliveries that nobody would ever send, or fetch: they are no less accounted for than dead ones.
+ */
 static unsigned
 put_lost_connectors(struct gan_admin *a, struct gan_buf *out)
 {
@@ -110,21 +128,17 @@ put_lost_connectors(struct gan_admin *a, struct gan_buf *out)
 		return 0;
 	gan_store_counts(a->ops.store, n);
 	for (size_t i = 0; i < n->ndue; i++) {
-		char reason[200];
-
 		if (gan_config_connector(conf, n->due[i]) != NULL)
 			continue;
 		items++;
-		(void)snprintf(reason, sizeof(reason),
-		    "deliveries wait for the connector %s, which is no longer in the "
-		    "configuration: put it back, or skip them",
-		    n->due[i]);
-		gan_buf_puts(out, "{\"kind\":\"config\",\"id\":null,\"key\":null,\"source\":null,"
-				  "\"connector\":");
-		gan_put_str(out, n->due[i]);
-		gan_buf_puts(out, ",\"operation\":null,\"rule\":null,\"reason\":");
-		gan_put_str(out, reason);
-		gan_buf_puts(out, ",\"since\":null,\"actions\":[\"reload\",\"skip\"]},");
+		put_lost(out, n->due[i]);
+	}
+	for (size_t i = 0; i < n->noutboxes; i++) {
+		if (n->outboxes[i].backlog == 0 ||
+		    gan_config_connector(conf, n->outboxes[i].connector) != NULL)
+			continue;
+		items++;
+		put_lost(out, n->outboxes[i].connector);
 	}
 	return items;
 }
@@ -168,6 +182,22 @@ put_states(struct gan_buf *b, const char *name, const struct gan_state_table *t,
 	gan_buf_puts(b, "}");
 }
 
+/* Connectors whose messages are fetched, and were ever. */
+static void
+put_outboxes(struct gan_buf *b, const struct gan_store_counts *n)
+{
+	gan_buf_puts(b, ",\"outboxes\":[");
+	for (size_t i = 0; i < n->noutboxes; i++) {
+		gan_buf_puts(b, i > 0 ? ",{\"connector\":" : "{\"connector\":");
+		gan_put_str(b, n->outboxes[i].connector);
+		gan_buf_printf(
+		    b, ",\"backlog\":%lld,\"oldest_at\":", (long long)n->outboxes[i].backlog);
+		gan_put_time(b, n->outboxes[i].oldest_ms);
+		gan_buf_puts(b, "}");
+	}
+	gan_buf_puts(b, "]");
+}
+
 static void
 put_store(struct gan_buf *b, const struct gan_store_counts *n)
 {
@@ -182,7 +212,9 @@ put_store(struct gan_buf *b, const struct gan_store_counts *n)
 		gan_put_str(b, n->topics[i].source_topic);
 		gan_buf_printf(b, ":%lld", (long long)n->topics[i].ignored);
 	}
-	gan_buf_puts(b, "},\"store\":{");
+	gan_buf_puts(b, "}");
+	put_outboxes(b, n);
+	gan_buf_puts(b, ",\"store\":{");
 	put_bool(b, "full", n->full);
 	gan_buf_printf(b,
 	    ",\"commits\":%lld,\"file_bytes\":%lld,\"wal_bytes\":%lld,"

@@ -173,6 +173,8 @@ struct gan_conf_connector {
 	struct gan_secret channel_key, token, api_key, api_secret;
 	enum gan_gs1_mode gs1;
 	bool movilitas_bearer; /* token_header: bearer instead of x-access-token */
+	/* pull */
+	struct gan_secret tokens[GAN_SECRETS_MAX];
 	/* flex2b */
 	struct gan_secret user, password;
 	bool flex2b_raw; /* token_header: raw */

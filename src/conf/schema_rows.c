@@ -324,8 +324,10 @@ const struct gan_schema_row gan_schema_rows[] = {
 	    .help = "What _field_ may be: *[0, OK]*. A number is no text, *1* is not *\"1\"*." },
 	{ "connectors.*.operations.*.success.equals[]", GAN_T_SCALAR, .kinds = DECLARES,
 	    .help = "A text, a number, true or false." },
-	{ "connectors.*.tokens", GAN_T_SECRETS, .kinds = GAN_K_PULL, .flags = GAN_F_REQUIRED,
-	    .help = "Bearer tokens of the system that reads the outbox." },
+	{ "connectors.*.tokens", GAN_T_SECRETS, .kinds = GAN_K_PULL,
+	    .flags = GAN_F_REQUIRED | GAN_F_STRONG, CONNECTOR(tokens),
+	    .help = "Bearer tokens of the system that reads GET /v1/outbox/NAME; two while one "
+		    "replaces the other." },
 
 	{ "alerts", GAN_T_LIST, .flags = GAN_F_LATER, .max = 32,
 	    .help = "Whom to tell when something needs a person." },

@@ -314,6 +314,13 @@ put_wait(struct teller *t, struct gan_span d)
 		gan_buf_puts(t->out, "` when it may go on)\n");
 		return;
 	}
+	if (is_set(gan_span_get(d, "outbox"))) {
+		gan_buf_puts(t->out,
+		    gan_span_kind(gan_span_path(d, "outbox.told")) == 't'
+			? "    waits in the outbox: it was fetched, and is not acknowledged\n"
+			: "    waits in the outbox until it is fetched\n");
+		return;
+	}
 	if (is_set(gan_span_get(d, "behind"))) {
 		put_line(t, 4, "waits behind another of its key:", gan_span_get(d, "behind"));
 		return;

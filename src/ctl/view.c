@@ -122,6 +122,26 @@ put_line(struct gan_span s, const char *label, const char *path, struct gan_buf 
 	gan_buf_putc(out, '\n');
 }
 
+static void
+put_outboxes(struct gan_span list, struct gan_buf *out)
+{
+	struct gan_span_iter it = { 0 };
+	struct gan_span o;
+
+	while (gan_span_next(list, &it, NULL, &o)) {
+		gan_buf_puts(out, "outbox       ");
+		put_member(o, "connector", out);
+		gan_buf_puts(out, ": ");
+		put_member(o, "backlog", out);
+		gan_buf_puts(out, " messages wait to be fetched");
+		if (is_set(o, "oldest_at")) {
+			gan_buf_puts(out, ", the oldest of ");
+			put_member(o, "oldest_at", out);
+		}
+		gan_buf_putc(out, '\n');
+	}
+}
+
 void
 gan_ctl_put_status(struct gan_span s, struct gan_buf *out)
 {
@@ -157,6 +177,7 @@ gan_ctl_put_status(struct gan_span s, struct gan_buf *out)
 		gan_buf_puts(out, "ignored      ");
 		put_counts(gan_span_get(s, "ignored_topics"), out);
 	}
+	put_outboxes(gan_span_get(s, "outboxes"), out);
 	gan_buf_puts(out, "connectors\n");
 	while (gan_span_next(connectors, &it, NULL, &c))
 		put_connector(c, out);

@@ -43,6 +43,7 @@ gan_exchange_unref(struct gan_exchange **xp)
 	gan_snapshot_unref(&x->snap);
 	inbound_unref(x->in);
 	free(x->lookup);
+	free(x->pull);
 	free(x);
 }
 
@@ -51,6 +52,7 @@ on_end(void *user)
 {
 	struct gan_exchange *x = user;
 
+	(void)gan_wait_leave(x);
 	x->req = NULL;
 	gan_exchange_unref(&x);
 }
@@ -235,9 +237,10 @@ gan_inbound_open(uv_loop_t *loop, const struct gan_inbound_options *opt,
 
 	if (in == NULL)
 		return gan_err_set(err, GAN_ENOMEM, "public listener");
-	in->refs = 2; /* the owner's, and the timer's */
+	in->refs = 3; /* the owner's, and the timers' */
 	gan_must(uv_timer_init(loop, &in->timer) == 0);
-	in->timer.data = in;
+	gan_must(uv_timer_init(loop, &in->outbox_timer) == 0);
+	in->timer.data = in->outbox_timer.data = in;
 	in->opt = *opt;
 	in->store = opt->store;
 	rc = gan_snapshot_new(opt->conf, &in->snap, err);
@@ -247,6 +250,8 @@ gan_inbound_open(uv_loop_t *loop, const struct gan_inbound_options *opt,
 	if (rc < 0)
 		return rc;
 	warn_of_few_descriptors(p->max_connections);
+	gan_must(uv_timer_start(&in->outbox_timer, gan_outbox_on_timer, GAN_OUTBOX_TICK_MS,
+		     GAN_OUTBOX_TICK_MS) == 0);
 	*ret_in = gan_steal(&in);
 	return GAN_OK;
 }
@@ -299,6 +304,12 @@ gan_inbound_drain(struct gan_inbound *in, int64_t grace_ms, void (*cb)(void *arg
 	gan_server_drain(in->server, grace_ms, on_drained, in);
 }
 
+void
+gan_inbound_due(struct gan_inbound *in, const char *connector)
+{
+	gan_outbox_wake(in, connector);
+}
+
 static void
 on_timer_closed(uv_handle_t *h)
 {
@@ -315,6 +326,7 @@ gan_inbound_close(struct gan_inbound **inp)
 	gan_wait_end_all(in);
 	gan_server_close(&in->server);
 	uv_close((uv_handle_t *)&in->timer, on_timer_closed);
+	uv_close((uv_handle_t *)&in->outbox_timer, on_timer_closed);
 	inbound_unref(in);
 }
 

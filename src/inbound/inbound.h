@@ -26,6 +26,8 @@ struct gan_inbound_options {
 	 * listens to it, else 0.  NULL: not known, everything has to be mapped.
 	 */
 	uint64_t (*ignored_by)(void *arg, const char *source, const char *topic);
+	/* The clock of due times (store.h); NULL: the wall clock. */
+	int64_t (*due_ms)(void *arg);
 	void *arg;
 };
 
@@ -39,6 +41,9 @@ unsigned gan_inbound_port(const struct gan_inbound *in);
  * refused. */
 GAN_MUST_CHECK int gan_inbound_reload(
     struct gan_inbound *in, struct gan_config *conf, struct gan_err *err);
+
+/* gan_store_on_due(): readers of this connector's outbox who wait look again; NULL: of any. */
+void gan_inbound_due(struct gan_inbound *in, const char *connector);
 
 /* Drain: take no new connection, answer what is in flight, then cb (at the latest after grace_ms).
  */

@@ -25,6 +25,7 @@ struct gan_snapshot {
 	unsigned refs;
 	struct gan_config *conf;
 	struct gan_inbound_source *sources; /* as in conf */
+	struct gan_auth *consumers;         /* as conf->connectors: empty but for those that pull */
 };
 
 GAN_MUST_CHECK int gan_snapshot_new(
@@ -50,6 +51,7 @@ bool gan_storm_due(struct gan_storm *storm);
 
 struct gan_exchange;
 struct gan_lookup; /* look.c */
+struct gan_pull;   /* outbox.c */
 
 struct gan_inbound {
 	unsigned refs; /* the owner and each exchange */
@@ -63,6 +65,7 @@ struct gan_inbound {
 	bool draining;
 	uv_timer_t timer; /* when the first of the waiting has waited enough */
 	struct gan_exchange *waiting;
+	uv_timer_t outbox_timer; /* what is due in outboxes that nobody reads */
 	void (*drain_cb)(void *arg);
 	void *drain_arg;
 };
@@ -79,6 +82,7 @@ struct gan_exchange {
 	unsigned way; /* http: which one of src->auth opened, from 1 */
 	char topic[GAN_TOPIC_MAX + 1];
 	struct gan_lookup *lookup; /* GET /v1/objects: malloc'ed */
+	struct gan_pull *pull;     /* under /v1/outbox/: malloc'ed */
 	bool rejected;             /* stored, but as rejected */
 	bool keyed;
 	unsigned char hash[16];
@@ -112,6 +116,13 @@ void gan_erp_head_batch(struct gan_exchange *x, const char *const part[GAN_ROUTE
 void gan_look_head_event(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS]);
 
 void gan_look_head_objects(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS]);
+
+/* outbox.c */
+void gan_outbox_head_read(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS]);
+void gan_outbox_head_ack(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS]);
+void gan_outbox_wake(struct gan_inbound *in, const char *connector);
+void gan_outbox_on_timer(uv_timer_t *t);
+#define GAN_OUTBOX_TICK_MS 60000
 
 /* For the server: finds the route and begins the exchange. */
 void gan_routes_head(void *arg, struct gan_request *r);
@@ -160,6 +171,13 @@ int64_t gan_wait_wanted(const struct gan_request *r);
  * when too many wait already, in a drain, or when the store fails.
  */
 void gan_wait_begin(struct gan_exchange *x, int64_t seconds, void (*over)(struct gan_exchange *x));
+
+/*
+ * Wait, until gan_wait_leave() (true: it did wait) or until_ms (gan_mono_ms()),
+ * when over() answers x->req.  Who is gone waits no longer.
+ */
+void gan_wait_join(struct gan_exchange *x, int64_t until_ms, void (*over)(struct gan_exchange *x));
+bool gan_wait_leave(struct gan_exchange *x);
 
 /* Those that wait are answered now. */
 void gan_wait_end_all(struct gan_inbound *in);

@@ -27,6 +27,7 @@
 	X(METHOD, 405, "method-not-allowed", "This method is not allowed here")                    \
 	X(TIMEOUT, 408, "too-slow", "The request took too long to arrive")                         \
 	X(IN_FLIGHT, 409, "still-running", "The first request with this key is still running")     \
+	X(CURSOR, 409, "unknown-cursor", "This outbox has not given out this cursor")              \
 	X(TOO_LARGE, 413, "too-large", "The body is too large")                                    \
 	X(URI, 414, "uri-too-long", "The request target is too long")                              \
 	X(ENCODING, 415, "content-encoding", "The body must not be encoded")                       \
@@ -39,6 +40,8 @@
 	X(NOT_BUILT, 501, "not-built", "This part of Gantry is not built yet")                     \
 	X(UNAVAILABLE, 503, "unavailable", "The event could not be stored")                        \
 	X(NOT_READY, 503, "not-ready", "Gantry is not ready")                                      \
+	X(PAUSED, 503, "paused", "A person has paused this outbox")                                \
+	X(READERS, 503, "too-many-readers", "Too many readers wait")                               \
 	X(DRAINING, 503, "shutting-down", "Gantry is shutting down")
 
 enum gan_problem {

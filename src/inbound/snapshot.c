@@ -23,6 +23,27 @@ prepare_auth(struct gan_inbound_source *src, struct gan_err *err)
 	return rc;
 }
 
+/* Those who read an outbox. */
+static int
+prepare_consumers(struct gan_snapshot *snap, struct gan_err *err)
+{
+	const struct gan_config *conf = snap->conf;
+	char what[80];
+	int rc = GAN_OK;
+
+	snap->consumers = calloc(conf->nconnectors + 1, sizeof(*snap->consumers));
+	if (snap->consumers == NULL)
+		return gan_err_set(err, GAN_ENOMEM, "outboxes");
+	for (size_t i = 0; rc == GAN_OK && i < conf->nconnectors; i++) {
+		const struct gan_conf_connector *c = &conf->connectors[i];
+
+		(void)snprintf(what, sizeof(what), "connector %s", c->name);
+		if (c->kind == GAN_CONNECTOR_PULL)
+			rc = gan_auth_add_tokens(&snap->consumers[i], what, c->tokens, err);
+	}
+	return rc;
+}
+
 int
 gan_snapshot_new(struct gan_config *conf, struct gan_snapshot **ret_snap, struct gan_err *err)
 {
@@ -47,6 +68,8 @@ gan_snapshot_new(struct gan_config *conf, struct gan_snapshot **ret_snap, struct
 		else if (src->conf->kind == GAN_SOURCE_HTTP)
 			rc = prepare_auth(src, err);
 	}
+	if (rc == GAN_OK)
+		rc = prepare_consumers(snap, err);
 	if (rc < 0)
 		return rc;
 	*ret_snap = gan_steal(&snap);
@@ -70,6 +93,7 @@ gan_snapshot_unref(struct gan_snapshot **sp)
 	for (size_t i = 0; snap->sources != NULL && i < snap->conf->nsources; i++)
 		gan_signer_free(&snap->sources[i].signer);
 	free(snap->sources);
+	free(snap->consumers);
 	gan_config_unref(&snap->conf);
 	free(snap);
 }

@@ -84,9 +84,8 @@ arm(struct gan_inbound *in)
 		    first_ms > now_ms ? (uint64_t)(first_ms - now_ms) : 0, 0);
 }
 
-/* False when it does not wait any more. */
-static bool
-leave(struct gan_exchange *x)
+bool
+gan_wait_leave(struct gan_exchange *x)
 {
 	struct gan_exchange **xp = &x->in->waiting;
 
@@ -99,10 +98,22 @@ leave(struct gan_exchange *x)
 	return true;
 }
 
+void
+gan_wait_join(struct gan_exchange *x, int64_t until_ms, void (*when_over)(struct gan_exchange *x))
+{
+	x->wait_until_ms = until_ms;
+	x->wait_over = when_over;
+	x->waits = true;
+	x->next_waiting = x->in->waiting;
+	x->in->waiting = x;
+	gan_request_wait(x->req, until_ms + GRACE_MS);
+	arm(x->in);
+}
+
 static void
 over(struct gan_exchange *x)
 {
-	if (leave(x) && x->req != NULL)
+	if (gan_wait_leave(x) && x->req != NULL)
 		x->wait_over(x);
 }
 
@@ -144,7 +155,7 @@ on_outcome(void *arg, int rc, const char *json, size_t len)
 		over(x);
 		return;
 	}
-	if (!leave(x) || x->req == NULL)
+	if (!gan_wait_leave(x) || x->req == NULL)
 		return;
 	(void)snprintf(
 	    where, sizeof(where), "/v1/events/%s", gan_id_format(GAN_ID_EVENT, x->event, id));
@@ -177,10 +188,5 @@ gan_wait_begin(struct gan_exchange *x, int64_t seconds, void (*when_over)(struct
 	}
 	(void)gan_steal(&held); /* on_outcome()'s now */
 	x->wait_s = seconds;
-	x->wait_over = when_over;
-	x->waits = true;
-	x->next_waiting = x->in->waiting;
-	x->in->waiting = x;
-	gan_request_wait(x->req, x->wait_until_ms + GRACE_MS);
-	arm(x->in);
+	gan_wait_join(x, x->wait_until_ms, when_over);
 }

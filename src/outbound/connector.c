@@ -14,6 +14,7 @@
 #include "json/cj.h"
 
 #define RESPONSE_KEPT_MAX ((size_t)16 << 10)
+#define OPERATION_NAME_MAX 64
 
 const struct gan_kind *
 gan_kind_of(enum gan_connector_kind kind)
@@ -100,6 +101,26 @@ no_operation(const struct gan_conf_connector *c, const struct gan_kind *kind, co
 	    all[0] != '\0' ? "it has: " : "gantry-rules(5) lists them under OPERATIONS", all);
 }
 
+/* Its operations are names that the reader tells its messages apart by. */
+static int
+knows_pull(const struct gan_conf_connector *c, const char *operation, bool on_unknown_set,
+    enum gan_on_unknown on_unknown, struct gan_err *err)
+{
+	size_t n = strlen(operation);
+
+	if (n > OPERATION_NAME_MAX ||
+	    strspn(operation, "abcdefghijklmnopqrstuvwxyz0123456789.-_") != n)
+		return gan_err_set(err, GAN_EINVAL,
+		    "'%s' cannot be an operation of connector %s: use 1 to %d characters of a-z, "
+		    "0-9, '.', '-' and '_'",
+		    operation, c->name, OPERATION_NAME_MAX);
+	if (on_unknown_set && on_unknown != GAN_ON_UNKNOWN_HOLD)
+		return gan_err_set(err, GAN_ECONFIG,
+		    "connector %s is read by its receiver, who acknowledges: leave on_unknown out",
+		    c->name);
+	return GAN_OK;
+}
+
 int
 gan_outbound_knows(const struct gan_conf_connector *c, const char *operation, bool on_unknown_set,
     enum gan_on_unknown on_unknown, struct gan_err *err)
@@ -107,6 +128,8 @@ gan_outbound_knows(const struct gan_conf_connector *c, const char *operation, bo
 	const struct gan_kind *kind = gan_kind_of(c->kind);
 	const struct gan_operation *op;
 
+	if (c->kind == GAN_CONNECTOR_PULL)
+		return knows_pull(c, operation, on_unknown_set, on_unknown, err);
 	if (kind == NULL)
 		return gan_err_set(err, GAN_ECONFIG,
 		    "connector %s is of kind %s, which this version cannot send to yet", c->name,

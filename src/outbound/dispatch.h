@@ -103,9 +103,6 @@ struct gan_send {
 	char *response, *head, *body;
 };
 
-/* Now, by the clock of due times: all next_ms are meant by it. outbound.c */
-int64_t gan_outbound_due_ms(struct gan_outbound *out);
-
 /* dispatch.c */
 GAN_MUST_CHECK int gan_conn_new(
     struct gan_outbound *out, const char *name, struct gan_conn **ret_c, struct gan_err *err);

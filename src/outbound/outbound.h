@@ -73,6 +73,9 @@ struct gan_connector_status {
 size_t gan_outbound_status(
     const struct gan_outbound *out, struct gan_connector_status *ret, size_t n);
 
+/* Now, by the clock of due times: all next_ms of the store are meant by it. */
+int64_t gan_outbound_due_ms(struct gan_outbound *out);
+
 /* For rules.h: does this connector have the operation, and may on_unknown be that? */
 GAN_MUST_CHECK int gan_outbound_knows(const struct gan_conf_connector *c, const char *operation,
     bool on_unknown_set, enum gan_on_unknown on_unknown, struct gan_err *err);

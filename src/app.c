@@ -114,6 +114,15 @@ ops_remap(void *arg, int64_t event_id, gan_remap_fn cb, void *cb_arg)
 		gan_remap(app->store, app->pool, app->conf, app->rules, event_id, cb, cb_arg);
 }
 
+static void
+ops_replay(void *arg)
+{
+	struct gan_app *app = arg;
+
+	if (app->replayer != NULL)
+		gan_replayer_poke(app->replayer);
+}
+
 /* ---- the store speaks ----------------------------------------------------------- */
 
 static void
@@ -277,7 +286,8 @@ stop(struct gan_app *app)
 	uv_unref((uv_handle_t *)&app->sig_int);
 	if (app->proving != NULL)
 		gan_loader_cancel(app->proving);
-	app->draining = 3;
+	app->draining = 4;
+	gan_replayer_close(&app->replayer, on_drained, app);
 	gan_inbound_drain(app->inbound, DRAIN_IN_MS, on_drained, app);
 	gan_outbound_drain(app->outbound, DRAIN_OUT_MS, on_drained, app);
 	gan_pipeline_stop(app->pipeline, on_drained, app);
@@ -422,6 +432,13 @@ open_parts(struct gan_app *app)
 	rc = gan_store_paused(app->store, on_paused, app, &err);
 	if (rc < 0)
 		return complain("store", &err, rc == GAN_EIO ? EXIT_IO : EXIT_DATA);
+	if (gan_replayer_open(&(struct gan_replayer_options){ .loop = &app->loop,
+				  .store = app->store,
+				  .conf = ops_conf,
+				  .rules = ops_rules,
+				  .arg = app },
+		&app->replayer, &err) < 0)
+		return complain("replays", &err, EXIT_SOFTWARE);
 	gan_store_on_events(app->store, on_events, app);
 	gan_store_on_due(app->store, on_due, app);
 	return 0;
@@ -449,7 +466,8 @@ open_doors(struct gan_app *app)
 		.last_reload = ops_last_reload,
 		.started_ms = ops_started,
 		.reload = ops_reload,
-		.remap = ops_remap };
+		.remap = ops_remap,
+		.replay = ops_replay };
 	struct gan_err err;
 
 	if (gan_inbound_open(&app->loop, &in, &app->inbound, &err) < 0)

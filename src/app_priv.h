@@ -15,6 +15,7 @@
 #include "mapping/rules.h"
 #include "outbound/outbound.h"
 #include "pipeline.h"
+#include "replayer.h"
 #include "service.h"
 #include "store/store.h"
 
@@ -27,6 +28,7 @@ struct gan_app {
 	struct gan_store *store;
 	struct gan_pool *pool;
 	struct gan_pipeline *pipeline;
+	struct gan_replayer *replayer;
 	struct gan_inbound *inbound;
 	struct gan_outbound *outbound;
 	struct gan_admin *admin;

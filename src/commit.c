@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/str.h"
 
 struct gan_outcome {
 	enum gan_event_state state;
@@ -228,4 +229,30 @@ gan_outcome_commit_again(const struct gan_outcome *o, struct gan_store *store,
 	m.retried = o->retried;
 	m.nretried = o->nretried;
 	return gan_store_map_commit(store, &m, cb, arg);
+}
+
+int
+gan_outcome_commit_replay(const struct gan_outcome *o, struct gan_store *store,
+    const struct gan_event *event, int64_t no, int64_t before_id, const char *key, gan_done_fn cb,
+    void *arg)
+{
+	struct gan_new_delivery *some = calloc(o->ndeliveries + 1, sizeof(*some));
+	struct gan_replay_commit c = { .no = no,
+		.event_id = event->id,
+		.before_id = before_id,
+		.deliveries = some,
+		.rejections = o->rejections,
+		.nrejections = o->nrejections,
+		.now_ms = gan_wall_ms() };
+	int rc;
+
+	if (some == NULL)
+		return GAN_ENOMEM;
+	for (size_t i = 0; i < o->ndeliveries; i++) {
+		if (key == NULL || gan_streq(key, o->deliveries[i].key))
+			some[c.ndeliveries++] = o->deliveries[i];
+	}
+	rc = gan_store_replay_commit(store, &c, cb, arg);
+	free(some);
+	return rc;
 }

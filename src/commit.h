@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "conf/config.h"
 #include "mapping/pool.h"
+#include "store/replay.h"
 #include "store/store.h"
 
 struct gan_outcome; /* owns copies of everything */
@@ -39,6 +40,14 @@ GAN_MUST_CHECK int gan_outcome_commit(const struct gan_outcome *o, struct gan_st
 /* The same for rules that rejected it before: the event keeps its place. */
 GAN_MUST_CHECK int gan_outcome_commit_again(const struct gan_outcome *o, struct gan_store *store,
     const struct gan_event *event, gan_done_fn cb, void *arg);
+
+/*
+ * As a step of a replay.  key: only deliveries with this one, or NULL.
+ * before_id: the event before it in the replay.
+ */
+GAN_MUST_CHECK int gan_outcome_commit_replay(const struct gan_outcome *o, struct gan_store *store,
+    const struct gan_event *event, int64_t no, int64_t before_id, const char *key, gan_done_fn cb,
+    void *arg);
 
 /*
  * Name the rules that were run again, for commit_again: their old rejections

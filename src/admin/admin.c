@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 
+#include "admin/walk.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -66,6 +67,8 @@ void
 gan_admin_close(struct gan_admin *a, void (*cb)(void *arg), void *arg)
 {
 	a->closing = true;
+	if (a->walk != NULL)
+		gan_walk_cancel(a->walk);
 	a->closed = cb;
 	a->closed_arg = arg;
 	gan_admin_http_close(&a->http);

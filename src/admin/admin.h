@@ -54,6 +54,8 @@ struct gan_admin_ops {
 
 	/* Each answers exactly once, later, on the loop. */
 	void (*reload)(void *arg, gan_reload_fn cb, void *cb_arg);
+	/* A replay was begun. */
+	void (*replay)(void *arg);
 	void (*remap)(void *arg, int64_t event_id, gan_remap_fn cb, void *cb_arg);
 };
 

@@ -29,6 +29,7 @@
 
 struct gan_control;
 struct gan_admin_http;
+struct gan_walk;
 
 struct gan_admin {
 	uv_loop_t *loop;
@@ -36,6 +37,7 @@ struct gan_admin {
 	struct gan_control *control;
 	struct gan_admin_http *http; /* NULL: no admin listener */
 	unsigned refs;               /* the owner and every call */
+	struct gan_walk *walk;       /* of the call that walks through events: one at a time */
 	bool closing;
 	void (*closed)(void *arg);
 	void *closed_arg;
@@ -153,6 +155,10 @@ void gan_verb_rules_test(struct gan_call *c);
 void gan_verb_rules_try(struct gan_call *c);
 void gan_verb_config_show(struct gan_call *c);
 void gan_verb_config_check(struct gan_call *c);
+
+void gan_verb_replay(struct gan_call *c);
+void gan_verb_replay_list(struct gan_call *c);
+void gan_verb_replay_stop(struct gan_call *c);
 
 void gan_verb_quarantine_accept(struct gan_call *c);
 void gan_verb_doctor(struct gan_call *c);

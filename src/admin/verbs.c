@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "admin/admin_priv.h"
+#include "admin/scope.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -33,6 +34,9 @@ static const struct gan_verb verbs[] = {
 	{ "resume", "connector ", true, gan_verb_resume },
 	{ "reload", "", true, gan_verb_reload },
 	{ "backup", "path ", true, gan_verb_backup },
+	{ "replay list", "limit ", false, gan_verb_replay_list },
+	{ "replay stop", "replay ", true, gan_verb_replay_stop },
+	{ "replay", GAN_SCOPE_ARGS "plan ", true, gan_verb_replay },
 	{ "rules list", "", false, gan_verb_rules_list },
 	{ "rules check", "rule ", false, gan_verb_rules_check },
 	{ "rules test", "rule ", false, gan_verb_rules_test },

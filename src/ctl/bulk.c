@@ -45,9 +45,8 @@ ids_add(struct ids *ids, char *id)
 	return true;
 }
 
-/* Go on?  Without a terminal only --yes does. */
-static bool
-confirmed(const struct gan_ctl *ctl, const char *verb, size_t n)
+bool
+gan_ctl_confirmed(const struct gan_ctl *ctl, const char *verb, size_t n)
 {
 	char answer[16];
 
@@ -209,7 +208,7 @@ gan_ctl_run_each(struct gan_ctl *ctl)
 		rc = plan(ctl, &ids);
 	if (rc != GAN_CTL_OK)
 		return rc;
-	if (listed && ids.n > 0 && !confirmed(ctl, ctl->cmd->name, ids.n))
+	if (listed && ids.n > 0 && !gan_ctl_confirmed(ctl, ctl->cmd->name, ids.n))
 		return GAN_CTL_USAGE;
 	return act_on_all(ctl, &ids, listed);
 }
@@ -302,7 +301,7 @@ gan_ctl_run_accept(struct gan_ctl *ctl)
 				(void)puts("[]");
 			return GAN_CTL_OK;
 		}
-		if (!confirmed(ctl, "take in", ids.n))
+		if (!gan_ctl_confirmed(ctl, "take in", ids.n))
 			return GAN_CTL_USAGE;
 	}
 	accept_request(ctl, &b, &ids);

@@ -45,6 +45,8 @@ const struct gan_ctl_option gan_ctl_options[GAN_CTL_NOPTIONS] = {
 	    "take the new body from a file; - is standard input" },
 	[GAN_CTL_OPT_EDIT] = { "edit", NULL, NULL, GAN_CTL_FLAG,
 	    "change the body in $VISUAL or $EDITOR" },
+	[GAN_CTL_OPT_PLAN] = { "plan", NULL, NULL, GAN_CTL_FLAG,
+	    "say what would be made, and change nothing" },
 };
 
 const struct gan_ctl_option gan_ctl_globals[] = {
@@ -149,6 +151,19 @@ static const struct gan_ctl_column doctor_cols[] = {
 	{ 0 },
 };
 
+static const struct gan_ctl_column replays_cols[] = {
+	{ "REPLAY", "replay", GAN_COL_RIGHT },
+	{ "STATE", "state", GAN_COL_STATE },
+	{ "BEGUN (UTC)", "begun_at", GAN_COL_TIME },
+	{ "ENDED (UTC)", "ended_at", GAN_COL_TIME },
+	{ "BY", "who", GAN_COL_PLAIN },
+	{ "EVENTS", "events", GAN_COL_RIGHT },
+	{ "DELIVERIES", "deliveries", GAN_COL_RIGHT },
+	{ "REJECTED", "rejected", GAN_COL_RIGHT },
+	{ "REASON", "reason", GAN_COL_LONG },
+	{ 0 },
+};
+
 const struct gan_ctl_command gan_ctl_commands[] = {
 	{ "status", "", NULL, 0, 0, BIT(CHECK), QUICK, "how the gateway is", gan_ctl_run_status,
 	    NULL },
@@ -178,6 +193,15 @@ const struct gan_ctl_command gan_ctl_commands[] = {
 	    gan_ctl_run_plain, NULL },
 	{ "resume", "CONNECTOR", "connector", 1, 1, 0, QUICK, "go on sending to it",
 	    gan_ctl_run_plain, NULL },
+	{ "replay list", "", NULL, 0, 0, BIT(LIMIT), QUICK, "replays and how far they are",
+	    gan_ctl_run_plain, replays_cols },
+	{ "replay stop", "[REPLAY]", "replay", 0, 1, 0, QUICK,
+	    "make no more deliveries of a replay; those made stay", gan_ctl_run_plain, NULL },
+	{ "replay", "[EVENT-ID...]", "ids", 0, -1,
+	    BIT(PLAN) | BIT(SOURCE) | BIT(TOPIC) | BIT(RULE) | BIT(CONNECTOR) | BIT(KEY) |
+		BIT(SINCE) | BIT(UNTIL),
+	    SLOW, "stored events once more through the rules in force, as new deliveries",
+	    gan_ctl_run_replay, NULL },
 	{ "rules list", "", NULL, 0, 0, 0, QUICK, "rules in force", gan_ctl_run_files, rules_cols },
 	{ "rules check", "[RULE]", "rule", 0, 1, 0, SLOW,
 	    "load and compile the rule files, run their tests, print what is wrong",

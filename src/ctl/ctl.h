@@ -62,6 +62,7 @@ enum {
 	GAN_CTL_OPT_WITHOUT_AFTER,
 	GAN_CTL_OPT_BODY,
 	GAN_CTL_OPT_EDIT,
+	GAN_CTL_OPT_PLAN,
 	GAN_CTL_NOPTIONS,
 };
 
@@ -170,7 +171,7 @@ void gan_ctl_request_end(struct gan_buf *b, const char *reason);
 GAN_MUST_CHECK int gan_ctl_request_options(
     struct gan_ctl *ctl, struct gan_buf *b, struct gan_err *err);
 
-/* ---- run.c, bulk.c, correct.c, offline.c: each returns an exit code ---- */
+/* ---- run.c, bulk.c, correct.c, replay.c, offline.c: each returns an exit code ---- */
 
 int gan_ctl_run_plain(struct gan_ctl *ctl);
 int gan_ctl_run_status(struct gan_ctl *ctl);
@@ -178,6 +179,7 @@ int gan_ctl_run_show(struct gan_ctl *ctl);
 int gan_ctl_run_reload(struct gan_ctl *ctl);
 int gan_ctl_run_backup(struct gan_ctl *ctl);
 int gan_ctl_run_each(struct gan_ctl *ctl);
+int gan_ctl_run_replay(struct gan_ctl *ctl);
 int gan_ctl_run_correct(struct gan_ctl *ctl);
 int gan_ctl_run_accept(struct gan_ctl *ctl);
 int gan_ctl_run_files(struct gan_ctl *ctl);
@@ -187,6 +189,9 @@ int gan_ctl_run_completion(struct gan_ctl *ctl);
 
 /* The same without gantryd. event: the text of --event-file, or NULL. */
 int gan_ctl_offline(struct gan_ctl *ctl, const char *event, size_t event_len);
+
+/* Go on with n things?  Asks; without a terminal only --yes does. bulk.c */
+bool gan_ctl_confirmed(const struct gan_ctl *ctl, const char *verb, size_t n);
 
 /* Send, show, and hand back the exit code. */
 int gan_ctl_exchange(struct gan_ctl *ctl, const struct gan_buf *request);

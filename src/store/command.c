@@ -78,7 +78,7 @@ rejoin(struct gan_store *s, struct gan_dlv *d, int64_t now_ms)
 
 	if (d->lane_id != 0)
 		return GAN_OK;
-	rc = gan_lane_join(s, d->connector, d->key, d->id, now_ms, &lane);
+	rc = gan_lane_join(s, d->connector, d->key, d->id, d->replay, now_ms, &lane);
 	if (rc == GAN_OK)
 		rc = gan_run(s->db, GAN_SQL_DLV_LANE, GAN_I(d->id), GAN_I(lane));
 	d->lane_id = lane;

@@ -70,7 +70,7 @@ copy_put(struct gan_store *s, const struct gan_dlv *d, const struct draft *r, in
     int64_t *ret_id, int64_t *ret_lane)
 {
 	int64_t id = gan_id_next(s->txn.last_delivery, now_ms), lane = 0;
-	int rc = gan_lane_join(s, d->connector, d->key, id, now_ms, &lane);
+	int rc = gan_lane_join(s, d->connector, d->key, id, false, now_ms, &lane);
 
 	s->txn.last_delivery = id;
 	if (rc == GAN_OK)

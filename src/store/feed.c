@@ -62,8 +62,8 @@ col_copy(sqlite3_stmt *st, int col)
 	return gan_memdup(p == NULL ? "" : p, (size_t)sqlite3_column_bytes(st, col));
 }
 
-static struct gan_event *
-event_read(sqlite3_stmt *st)
+struct gan_event *
+gan_event_read(sqlite3_stmt *st)
 {
 	bool raw = sqlite3_column_type(st, 3) != SQLITE_NULL;
 	bool meta = sqlite3_column_type(st, 5) != SQLITE_NULL;
@@ -123,7 +123,7 @@ feed_forget(struct feed_job *j)
 static int
 feed_take(struct gan_store *s, struct feed_job *j, sqlite3_stmt *st, size_t *bytes)
 {
-	struct gan_event *e = event_read(st);
+	struct gan_event *e = gan_event_read(st);
 
 	if (e == NULL)
 		return gan_err_set(&s->db->why, GAN_ENOMEM, "events");

@@ -25,22 +25,40 @@ struct head {
 	enum prio prio;
 };
 
+static int
+lane_find(struct gan_store *s, const char *connector, const char *key, int64_t *ret_lane,
+    enum prio *ret_prio)
+{
+	sqlite3_stmt *st GAN_AUTO(gan_db_rewind) =
+	    gan_bind(s->db, GAN_SQL_LANE_FIND, GAN_T(connector), GAN_T(key));
+	int rc = gan_db_step(s->db, st);
+
+	if (rc <= 0)
+		return rc < 0 ? rc : GAN_ENOENT;
+	*ret_lane = sqlite3_column_int64(st, 0);
+	*ret_prio = (enum prio)sqlite3_column_int(st, 1);
+	return GAN_OK;
+}
+
 int
 gan_lane_join(struct gan_store *s, const char *connector, const char *key, int64_t delivery_id,
-    int64_t next_ms, int64_t *ret_lane)
+    bool replay, int64_t next_ms, int64_t *ret_lane)
 {
+	enum prio prio = PRIO_LIVE;
 	int64_t lane = 0;
 	int rc = GAN_ENOENT;
 
 	if (key != NULL)
-		rc = gan_db_int(
-		    s->db, gan_bind(s->db, GAN_SQL_LANE_FIND, GAN_T(connector), GAN_T(key)), &lane);
+		rc = lane_find(s, connector, key, &lane, &prio);
 	if (rc == GAN_OK) {
 		rc = gan_run(s->db, GAN_SQL_LANE_ADD, GAN_I(lane), GAN_I(1));
+		/* It must not wait for all others because a replay stands before it. */
+		if (rc == GAN_OK && prio == PRIO_REPLAY && !replay)
+			rc = gan_run(s->db, GAN_SQL_LANE_PRIO, GAN_I(lane), GAN_I(PRIO_LIVE));
 	} else if (rc == GAN_ENOENT) {
 		lane = delivery_id;
 		rc = gan_run(s->db, GAN_SQL_LANE_PUT, GAN_I(lane), GAN_T(connector), GAN_T(key),
-		    GAN_I(PRIO_LIVE), GAN_I(next_ms));
+		    GAN_I(replay ? PRIO_REPLAY : PRIO_LIVE), GAN_I(next_ms));
 		gan_txn_due(s, connector);
 	}
 	if (rc == GAN_OK)
@@ -87,8 +105,25 @@ head_find(struct gan_store *s, int64_t lane, struct head *ret)
 	return found;
 }
 
+/* A replay before live ones is as urgent as they are: one of the last of the lane is looked for. */
 static int
-lane_set(struct gan_store *s, int64_t lane, const char *connector, int64_t now_ms)
+prio_keep(struct gan_store *s, int64_t lane, int64_t open, struct head *h)
+{
+	sqlite3_stmt *st GAN_AUTO(gan_db_rewind) = NULL;
+	int rc = 0;
+
+	if (h->prio != PRIO_REPLAY || open < 2)
+		return GAN_OK;
+	st = gan_bind(s->db, GAN_SQL_LANE_TAIL, GAN_I(lane));
+	while (h->prio == PRIO_REPLAY && (rc = gan_db_step(s->db, st)) > 0) {
+		if (sqlite3_column_int64(st, 0) <= 0)
+			h->prio = PRIO_LIVE;
+	}
+	return rc < 0 ? rc : GAN_OK;
+}
+
+static int
+lane_set(struct gan_store *s, int64_t lane, const char *connector, int64_t open, int64_t now_ms)
 {
 	struct head h = { 0, 0, 0, 0, PRIO_LIVE };
 	int rc = head_find(s, lane, &h);
@@ -96,6 +131,9 @@ lane_set(struct gan_store *s, int64_t lane, const char *connector, int64_t now_m
 	if (rc < 0)
 		return rc;
 	gan_must(rc > 0 && h.state != GAN_DLV_SENDING);
+	rc = prio_keep(s, lane, open, &h);
+	if (rc < 0)
+		return rc;
 	if (h.state != GAN_DLV_WAITING)
 		return gan_run(s->db, GAN_SQL_LANE_BLOCK, GAN_I(lane), GAN_I(h.id), GAN_I(now_ms));
 	gan_txn_due(s, connector);
@@ -129,5 +167,5 @@ gan_lane_arm(struct gan_store *s, int64_t lane_id, int left, bool ended, int64_t
 	if (left != 0)
 		rc = gan_run(s->db, GAN_SQL_LANE_ADD, GAN_I(lane_id), GAN_I(-left));
 	/* One of the lane is on its way: its settling finds the head. */
-	return rc < 0 || leased ? rc : lane_set(s, lane_id, connector, now_ms);
+	return rc < 0 || leased ? rc : lane_set(s, lane_id, connector, open, now_ms);
 }

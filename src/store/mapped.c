@@ -47,10 +47,37 @@ put_payload(struct gan_store *s, int64_t id, const struct gan_new_delivery *d)
 	    after.len == 0 ? GAN_NULL : GAN_B(after.data, after.len));
 }
 
+int
+gan_delivery_put(struct gan_store *s, int64_t event_id, int64_t replay_no,
+    const struct gan_new_delivery *d, int64_t now_ms)
+{
+	int64_t id = gan_id_next(s->txn.last_delivery, now_ms), lane = 0;
+	int rc;
+
+	s->txn.last_delivery = id;
+	rc = gan_lane_join(s, d->connector, d->key, id, replay_no > 0, now_ms, &lane);
+	if (rc == GAN_OK)
+		rc = gan_run(s->db, GAN_SQL_DLV_PUT, GAN_I(id), GAN_I(event_id), GAN_T(d->rule),
+		    GAN_I(d->output_no), GAN_T(d->connector), GAN_T(d->operation), GAN_I(lane),
+		    GAN_T(d->key), GAN_T(d->effect), GAN_I(now_ms), GAN_I0(d->valid_until_ms),
+		    GAN_I(d->on_unknown), GAN_I(d->on_dead), GAN_I(gan_key_part(s->txn.made)),
+		    GAN_I(replay_no));
+	if (rc == GAN_OK)
+		rc = put_payload(s, id, d);
+	s->txn.deliveries[GAN_DLV_WAITING]++;
+	s->txn.made++;
+	/* Its turn has come when nothing of its key stands before it. */
+	if (rc == GAN_OK && d->pull && lane == id)
+		rc = gan_claim_turn(s, id,
+		    &(struct gan_claim_at){
+			.wall_ms = now_ms, .due_ms = now_ms + s->due_ahead_ms });
+	return rc;
+}
+
 static int
 put_delivery(struct gan_store *s, const struct gan_map_commit *m, const struct gan_new_delivery *d)
 {
-	int64_t id = gan_id_next(s->txn.last_delivery, m->now_ms), lane = 0, one;
+	int64_t one;
 	int rc;
 
 	if (m->again) {
@@ -61,23 +88,7 @@ put_delivery(struct gan_store *s, const struct gan_map_commit *m, const struct g
 		if (rc != GAN_ENOENT)
 			return rc; /* made before: never twice */
 	}
-	s->txn.last_delivery = id;
-	rc = gan_lane_join(s, d->connector, d->key, id, m->now_ms, &lane);
-	if (rc == GAN_OK)
-		rc = gan_run(s->db, GAN_SQL_DLV_PUT, GAN_I(id), GAN_I(m->event_id), GAN_T(d->rule),
-		    GAN_I(d->output_no), GAN_T(d->connector), GAN_T(d->operation), GAN_I(lane),
-		    GAN_T(d->key), GAN_T(d->effect), GAN_I(m->now_ms), GAN_I0(d->valid_until_ms),
-		    GAN_I(d->on_unknown), GAN_I(d->on_dead), GAN_I(gan_key_part(s->txn.made)));
-	if (rc == GAN_OK)
-		rc = put_payload(s, id, d);
-	s->txn.deliveries[GAN_DLV_WAITING]++;
-	s->txn.made++;
-	/* Its turn has come when nothing of its key stands before it. */
-	if (rc == GAN_OK && d->pull && lane == id)
-		rc = gan_claim_turn(s, id,
-		    &(struct gan_claim_at){
-			.wall_ms = m->now_ms, .due_ms = m->now_ms + s->due_ahead_ms });
-	return rc;
+	return gan_delivery_put(s, m->event_id, 0, d, m->now_ms);
 }
 
 static int
@@ -231,28 +242,39 @@ pack_delivery(struct gan_pack *p, const struct gan_new_delivery *from, struct ga
 		*ret = d;
 }
 
-static void
-map_pack(struct gan_pack *p, const struct gan_map_commit *from, struct gan_map_commit *ret)
+const struct gan_new_delivery *
+gan_pack_deliveries(struct gan_pack *p, const struct gan_new_delivery *from, size_t n)
 {
-	struct gan_new_delivery *ds;
-	struct gan_rejection *rs;
+	struct gan_new_delivery *ds = gan_pack_mem(p, from, n * sizeof(*ds));
 
-	*ret = *from;
-	ret->source = gan_pack_str(p, from->source);
-	ret->topic = gan_pack_str(p, from->topic);
-	ds = gan_pack_mem(p, from->deliveries, from->ndeliveries * sizeof(*ds));
-	for (size_t i = 0; i < from->ndeliveries; i++)
-		pack_delivery(p, &from->deliveries[i], ds == NULL ? NULL : &ds[i]);
-	ret->deliveries = ds;
-	rs = gan_pack_mem(p, from->rejections, from->nrejections * sizeof(*rs));
-	for (size_t i = 0; i < from->nrejections; i++) {
-		const char *rule = gan_pack_str(p, from->rejections[i].rule);
-		const char *reason = gan_pack_str(p, from->rejections[i].reason);
+	for (size_t i = 0; i < n; i++)
+		pack_delivery(p, &from[i], ds == NULL ? NULL : &ds[i]);
+	return ds;
+}
+
+const struct gan_rejection *
+gan_pack_rejections(struct gan_pack *p, const struct gan_rejection *from, size_t n)
+{
+	struct gan_rejection *rs = gan_pack_mem(p, from, n * sizeof(*rs));
+
+	for (size_t i = 0; i < n; i++) {
+		const char *rule = gan_pack_str(p, from[i].rule);
+		const char *reason = gan_pack_str(p, from[i].reason);
 
 		if (rs != NULL)
 			rs[i] = (struct gan_rejection){ rule, reason };
 	}
-	ret->rejections = rs;
+	return rs;
+}
+
+static void
+map_pack(struct gan_pack *p, const struct gan_map_commit *from, struct gan_map_commit *ret)
+{
+	*ret = *from;
+	ret->source = gan_pack_str(p, from->source);
+	ret->topic = gan_pack_str(p, from->topic);
+	ret->deliveries = gan_pack_deliveries(p, from->deliveries, from->ndeliveries);
+	ret->rejections = gan_pack_rejections(p, from->rejections, from->nrejections);
 	ret->retried = pack_list(p, from->retried, from->nretried);
 }
 

@@ -111,7 +111,7 @@ to_lane(struct gan_store *s, struct gan_dlv *d, int64_t now_ms)
 
 	d->next_ms = now_ms;
 	if (rc == GAN_OK)
-		rc = gan_lane_join(s, d->connector, d->key, d->id, now_ms, &lane);
+		rc = gan_lane_join(s, d->connector, d->key, d->id, d->replay, now_ms, &lane);
 	if (rc == GAN_OK)
 		rc = gan_run(s->db, GAN_SQL_DLV_LANE, GAN_I(d->id), GAN_I(lane));
 	d->lane_id = lane;

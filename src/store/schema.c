@@ -122,7 +122,14 @@ static const char version_5[] =
     /* How far each has been told, and has acknowledged; last: the newest place that was given. */
     "CREATE TABLE outbox_reader(connector TEXT PRIMARY KEY, last INTEGER NOT NULL,"
     "  backlog INTEGER NOT NULL, shown INTEGER NOT NULL, acked INTEGER NOT NULL)"
-    "  STRICT, WITHOUT ROWID;";
+    "  STRICT, WITHOUT ROWID;"
+    /* Its number stands in its deliveries as replay_no. state: replay.c; at: the last event done.
+     */
+    "CREATE TABLE replay(id INTEGER PRIMARY KEY, state INTEGER NOT NULL CHECK(state BETWEEN 0 AND"
+    "  2), filter TEXT NOT NULL, who TEXT NOT NULL, reason TEXT, begun_ms INTEGER NOT NULL,"
+    "  ended_ms INTEGER, at INTEGER NOT NULL, upto INTEGER NOT NULL, events INTEGER NOT NULL,"
+    "  deliveries INTEGER NOT NULL, rejected INTEGER NOT NULL, last_rejection TEXT) STRICT;"
+    "CREATE INDEX replay_running ON replay(state) WHERE state = 0;";
 
 static const char *const migrations[] = { version_1, version_2, version_3, version_4, version_5 };
 

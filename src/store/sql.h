@@ -37,6 +37,9 @@
 	X(EVENT_RETAIN, "SELECT e.id, m.state FROM event e JOIN mapping m ON m.event_id = e.id"    \
 			" WHERE e.id > ?1 AND e.id < ?2 ORDER BY e.id LIMIT ?3")                   \
 	X(EVENT_DROP, "DELETE FROM event WHERE id = ?1")                                           \
+	X(EVENT_PAGE, "SELECT " GAN_EVENT_COLS ", m.state, e.body FROM event e LEFT JOIN mapping"  \
+		      " m ON m.event_id = e.id WHERE e.id > ?1 AND e.id <= ?2 ORDER BY e.id")      \
+	X(EVENT_HAS, "SELECT 1 FROM event WHERE id = ?1")                                          \
 	X(MAPPING_PUT, "INSERT INTO mapping(event_id, state, at_ms, generation)"                   \
 		       " VALUES(?1, ?2, ?3, ?4)")                                                  \
 	X(MAPPING_SET, "UPDATE mapping SET state = ?2, at_ms = ?3, generation = ?4"                \
@@ -50,11 +53,26 @@
 	X(REJECT_DROP, "DELETE FROM rejection WHERE event_id = ?1 AND rule = ?2")                  \
 	X(REJECT_DROP_ALL, "DELETE FROM rejection WHERE event_id = ?1")                            \
 	X(REJECT_ANY, "SELECT 1 FROM rejection WHERE event_id = ?1 LIMIT 1")                       \
+	X(REJECT_WHOLE, "SELECT 1 FROM rejection WHERE event_id = ?1 AND rule = '' LIMIT 1")       \
+	/* replays */                                                                              \
+	X(REPLAY_PUT, "INSERT INTO replay(state, filter, who, reason, begun_ms, at, upto,"         \
+		      " events, deliveries, rejected) VALUES(0, ?1, ?2, ?3, ?4, 0, ?5, 0, 0, 0)")  \
+	X(REPLAY_RUNNING, "SELECT id, at FROM replay INDEXED BY replay_running WHERE state = 0"        \
+			  " LIMIT 1")                                                              \
+	X(REPLAY_GET, "SELECT id, state, filter, who, reason, begun_ms, ended_ms, at, upto,"       \
+		      " events, deliveries, rejected, last_rejection FROM replay WHERE id = ?1")   \
+	X(REPLAY_LIST, "SELECT id, state, filter, who, reason, begun_ms, ended_ms, at, upto,"      \
+		       " events, deliveries, rejected, last_rejection FROM replay"                 \
+		       " WHERE id < ?1 ORDER BY id DESC LIMIT ?2")                                               \
+	X(REPLAY_STEP, "UPDATE replay SET at = ?2, events = events + 1, deliveries ="              \
+		       " deliveries + ?3, rejected = rejected + ?4, last_rejection ="              \
+		       " coalesce(?5, last_rejection) WHERE id = ?1")                              \
+	X(REPLAY_END, "UPDATE replay SET state = ?2, ended_ms = ?3 WHERE id = ?1")                 \
 	/* deliveries */                                                                           \
 	X(DLV_PUT, "INSERT INTO delivery(id, event_id, rule, output_no, connector, operation,"     \
 		   " lane_id, key, effect, state, created_ms, next_ms, valid_until_ms,"            \
-		   " on_unknown, on_dead, part) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0,"     \
-		   " ?10, ?10, ?11, ?12, ?13, ?14)")                                               \
+		   " on_unknown, on_dead, part, replay_no) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8," \
+		   " ?9, 0, ?10, ?10, ?11, ?12, ?13, ?14, ?15)")                                               \
 	X(DLV_GET, "SELECT " GAN_DLV_COLS " FROM delivery WHERE id = ?1")                          \
 	X(DLV_SHOW, "SELECT " GAN_DLV_COLS " FROM delivery WHERE id = ?1")                         \
 	X(DLV_LAST, "SELECT coalesce(max(id), 0) FROM delivery")                                   \
@@ -119,9 +137,12 @@
 	/* lanes */                                                                                \
 	X(LANE_PUT, "INSERT INTO lane(id, connector, key, open, head, prio, next_ms)"              \
 		    " VALUES(?1, ?2, ?3, 1, ?1, ?4, ?5)")                                          \
-	X(LANE_FIND, "SELECT id FROM lane INDEXED BY lane_key WHERE connector = ?1 AND key = ?2")  \
+	X(LANE_FIND, "SELECT id, prio FROM lane INDEXED BY lane_key WHERE connector = ?1 AND key = ?2")  \
 	X(LANE_GET, "SELECT connector, key, open, head, lease_until FROM lane WHERE id = ?1")      \
 	X(LANE_ADD, "UPDATE lane SET open = open + ?2 WHERE id = ?1")                              \
+	X(LANE_PRIO, "UPDATE lane SET prio = ?2 WHERE id = ?1")                                    \
+	X(LANE_TAIL, "SELECT replay_no FROM delivery INDEXED BY delivery_lane WHERE"               \
+		     " lane_id = ?1 AND lane_id <> id ORDER BY id DESC LIMIT 16")                  \
 	X(LANE_FIRST, "SELECT id, state, next_ms, attempts, replay_no FROM delivery"               \
 		      " WHERE id = ?1 AND lane_id = ?1")                                           \
 	X(LANE_NEXT, "SELECT id, state, next_ms, attempts, replay_no FROM delivery"                \

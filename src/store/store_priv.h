@@ -293,6 +293,8 @@ int gan_retain_slice(struct gan_store *s, int64_t now_ms, int64_t end_us);      
  * its body, which is taken over.  NULL without memory: the body is still the caller's.
  */
 struct gan_event *gan_event_new(const struct gan_event *like); /* feed.c */
+/* An event from a row of GAN_EVENT_COLS, state and body; NULL without memory. */
+struct gan_event *gan_event_read(sqlite3_stmt *st); /* feed.c */
 
 /* ---- what a start has to write: recover.c ------------------------------------- */
 
@@ -367,11 +369,21 @@ GAN_MUST_CHECK int gan_dlv_move(struct gan_store *s, struct gan_dlv *d, int to, 
 /* Does a delivery in this state keep its place in the lane? */
 bool gan_dlv_is_open(const struct gan_dlv *d, int state);
 
+/* ---- mapped.c ----------------------------------------------------------------- */
+
+/* A new delivery of an event; replay_no 0: of the mapping itself. */
+GAN_MUST_CHECK int gan_delivery_put(struct gan_store *s, int64_t event_id, int64_t replay_no,
+    const struct gan_new_delivery *d, int64_t now_ms);
+const struct gan_new_delivery *gan_pack_deliveries(
+    struct gan_pack *p, const struct gan_new_delivery *from, size_t n);
+const struct gan_rejection *gan_pack_rejections(
+    struct gan_pack *p, const struct gan_rejection *from, size_t n);
+
 /* ---- lanes.c ----------------------------------------------------------------- */
 
 /* Join the lane of (connector, key), or open one; *ret_lane is its id. */
 GAN_MUST_CHECK int gan_lane_join(struct gan_store *s, const char *connector, const char *key,
-    int64_t delivery_id, int64_t next_ms, int64_t *ret_lane);
+    int64_t delivery_id, bool replay, int64_t next_ms, int64_t *ret_lane);
 
 /*
  * Find the head again, make the lane due, block it, or end it.  left: how many

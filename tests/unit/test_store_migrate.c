@@ -44,7 +44,7 @@ START_TEST(an_older_database_is_brought_up_with_all_it_holds)
 	    "DROP INDEX audit_object; DROP TABLE dedupe_digest; DROP INDEX delivery_key;"
 	    "ALTER TABLE delivery DROP COLUMN part; CREATE INDEX delivery_key ON delivery(key)"
 	    " WHERE key IS NOT NULL; DELETE FROM mark WHERE name = 'made';"
-	    "DROP TABLE revision; DROP TABLE place; DROP TABLE answer; DROP TABLE outbox; DROP TABLE outbox_reader;"
+	    "DROP TABLE revision; DROP TABLE place; DROP TABLE answer; DROP TABLE outbox; DROP TABLE outbox_reader; DROP TABLE replay;"
 	    "PRAGMA user_version=1");
 	reopen();
 	cJSON *t = ask((struct gan_query){ .kind = GAN_QUERY_EVENT, .text = event_text(event) });

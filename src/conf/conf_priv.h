@@ -38,6 +38,11 @@ void gan_load_headers(
 void gan_load_mtls(
     struct gan_loader *l, struct gan_conf_connector *c, const struct gan_yaml_node *mtls);
 void gan_headers_free(struct gan_conf_connector *c);
+
+/* load_prodsmart.c */
+void gan_load_query_names(
+    struct gan_loader *l, struct gan_conf_connector *c, const struct gan_yaml_node *map);
+void gan_query_names_free(struct gan_conf_connector *c);
 /* Does a header of this name carry credentials? */
 bool gan_header_is_secret(const char *name);
 

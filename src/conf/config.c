@@ -43,6 +43,7 @@ config_free(struct gan_config **cp)
 	for (size_t i = 0; i < c->nconnectors; i++) {
 		free_section("connectors.*", &(const struct gan_bases){ .own = &c->connectors[i] });
 		gan_headers_free(&c->connectors[i]);
+		gan_query_names_free(&c->connectors[i]);
 		gan_operations_free(&c->connectors[i]);
 		free(c->connectors[i].name);
 	}

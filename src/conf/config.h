@@ -159,6 +159,10 @@ struct gan_conf_header {
 
 #define GAN_CONF_HEADERS_MAX 16
 
+/* The names in `query_names` of a connector of kind prodsmart. */
+#define GAN_CONF_QUERY_NAMES 10
+extern const char *const gan_query_names[GAN_CONF_QUERY_NAMES];
+
 struct gan_conf_operation; /* conf/operation.h */
 
 struct gan_conf_connector {
@@ -180,6 +184,8 @@ struct gan_conf_connector {
 	bool flex2b_raw; /* token_header: raw */
 	/* prodsmart: api_key and api_secret of above */
 	bool prodsmart_basic; /* machines: basic */
+	struct gan_conf_header query_names[GAN_CONF_QUERY_NAMES]; /* ours, and what is sent */
+	size_t nquery_names;
 	/* http */
 	struct gan_conf_auth auth;
 	struct gan_conf_header headers[GAN_CONF_HEADERS_MAX];

@@ -194,15 +194,15 @@ put_connectors(struct gan_buf *out, const struct gan_config *c)
 }
 
 static void
-put_headers(struct gan_buf *out, const struct gan_conf_connector *k)
+put_pairs(struct gan_buf *out, const struct gan_conf_header *pairs, size_t n)
 {
-	for (size_t i = 0; i < k->nheaders; i++) {
+	for (size_t i = 0; i < n; i++) {
 		gan_buf_putc(out, i == 0 ? '{' : ',');
-		put_text(out, k->headers[i].name);
+		put_text(out, pairs[i].name);
 		gan_buf_putc(out, ':');
-		put_text(out, k->headers[i].value);
+		put_text(out, pairs[i].value);
 	}
-	if (k->nheaders > 0)
+	if (n > 0)
 		gan_buf_putc(out, '}');
 }
 
@@ -274,9 +274,12 @@ static bool
 put_collection(struct gan_buf *out, const struct gan_schema_row *row, const void *own)
 {
 	const struct gan_conf_operation *o = own;
+	const struct gan_conf_connector *c = own;
 
 	if (strcmp(row->path, "connectors.*.headers") == 0)
-		put_headers(out, own);
+		put_pairs(out, c->headers, c->nheaders);
+	else if (strcmp(row->path, "connectors.*.query_names") == 0)
+		put_pairs(out, c->query_names, c->nquery_names);
 	else if (strcmp(row->path, "connectors.*.operations") == 0)
 		put_operations(out, own);
 	else if (strcmp(row->path, "connectors.*.operations.*.required") == 0)

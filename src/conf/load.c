@@ -96,6 +96,8 @@ load_named(struct gan_loader *l, const struct gan_schema_row *row, unsigned kind
 	}
 	if (at->own != NULL && strcmp(row->path, "connectors.*.headers") == 0)
 		gan_load_headers(l, at->own, map);
+	if (at->own != NULL && strcmp(row->path, "connectors.*.query_names") == 0)
+		gan_load_query_names(l, at->own, map);
 	for (const struct gan_yaml_node *n = map->child; n != NULL; n = n->next)
 		load_row(l, each, kinds, n, &nowhere);
 }

@@ -237,6 +237,13 @@ const struct gan_schema_row gan_schema_rows[] = {
 	    .choices = "token|basic", CONNECTOR(prodsmart_basic),
 	    .help = "How the operations of machines log in: with the token, or with _api_key_ and "
 		    "_api_secret_ as user and password." },
+	{ "connectors.*.query_names", GAN_T_NAMED, .kinds = GAN_K_PRODSMART,
+	    .max = GAN_CONF_QUERY_NAMES,
+	    .help = "Other names for what stands in the query: the vendor's pages translate "
+		    "_page_, _workers_, _active_, _product_, _machine_, _worker_, _type_, _lot_, "
+		    "_section_ and _supplier_, so that these are a guess. Rules keep to them." },
+	{ "connectors.*.query_names.*", GAN_T_TEXT, .kinds = GAN_K_PRODSMART, .min = 1, .max = 64,
+	    .help = "What is sent in its place." },
 	{ "connectors.*.quota", GAN_T_MAP, .kinds = REACHED, .flags = GAN_F_LATER,
 	    .help = "Requests that the account may make." },
 	{ "connectors.*.quota.per_minute", GAN_T_INT, .kinds = REACHED, .flags = GAN_F_REQUIRED,

@@ -264,7 +264,7 @@ gan_connector_build(const struct gan_conf_connector *c, const struct gan_operati
 	gan_connector_tls(c, req);
 	rc = gan_wire_url(req, c->base_url, path.data, err);
 	if (rc == GAN_OK)
-		rc = gan_params_query(op, &parts.query, req, err);
+		rc = gan_params_query(c, op, &parts.query, req, err);
 	if (rc == GAN_OK)
 		rc = gan_kind_of(c->kind)->dress(c, op, token, req, err);
 	return rc == GAN_OK ? gan_connector_hide(c, req, err) : rc;

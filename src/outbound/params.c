@@ -365,9 +365,19 @@ put_values(const char *name, const cJSON *list, const struct gan_span *raw, stru
 	return rc;
 }
 
+/* What the peer calls it: see query_names in gantry.yaml(5). */
+static const char *
+name_of(const struct gan_conf_connector *c, const char *name)
+{
+	for (size_t i = 0; c != NULL && i < c->nquery_names; i++)
+		if (strcmp(c->query_names[i].name, name) == 0)
+			return c->query_names[i].value;
+	return name;
+}
+
 int
-gan_params_query(const struct gan_operation *op, const struct gan_span *query, struct gan_wire *req,
-    struct gan_err *err)
+gan_params_query(const struct gan_conf_connector *c, const struct gan_operation *op,
+    const struct gan_span *query, struct gan_wire *req, struct gan_err *err)
 {
 	struct part p GAN_AUTO(part_fini) = { 0 };
 	struct gan_span key, raw;
@@ -376,14 +386,16 @@ gan_params_query(const struct gan_operation *op, const struct gan_span *query, s
 
 	for (const cJSON *v = p.tree != NULL ? p.tree->child : NULL; rc == GAN_OK && v != NULL;
 	     v = v->next) {
+		const char *name = name_of(c, v->string);
+
 		if (!gan_parts_next(&p.span, &at, &key, &raw))
 			break;
 		if (param(op, v->string) == NULL && !op->any_query)
 			rc = not_known(op, "$query", v->string, err);
 		else if (cJSON_IsArray(v))
-			rc = put_values(v->string, v, &raw, req, err);
+			rc = put_values(name, v, &raw, req, err);
 		else if (!cJSON_IsNull(v))
-			rc = put_value(v->string, v, &raw, req, err);
+			rc = put_value(name, v, &raw, req, err);
 	}
 	return rc;
 }

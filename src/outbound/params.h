@@ -14,6 +14,7 @@
 #include "outbound/parts.h"
 #include "outbound/transfer.h"
 
+struct gan_conf_connector;
 struct gan_operation;
 
 /* A URL that is longer than this is refused. */
@@ -30,6 +31,7 @@ GAN_MUST_CHECK int gan_params_check(
 GAN_MUST_CHECK int gan_params_path(const struct gan_operation *op, const struct gan_span *path,
     struct gan_buf *out, struct gan_err *err);
 
-/* Add the query to a request whose URL is set. */
-GAN_MUST_CHECK int gan_params_query(const struct gan_operation *op, const struct gan_span *query,
-    struct gan_wire *req, struct gan_err *err);
+/* Add the query to a request whose URL is set, with the names that c has for it (c may be NULL). */
+GAN_MUST_CHECK int gan_params_query(const struct gan_conf_connector *c,
+    const struct gan_operation *op, const struct gan_span *query, struct gan_wire *req,
+    struct gan_err *err);

@@ -244,7 +244,7 @@ gan_rescue_import(struct gan_store *s)
 	int rc = 1;
 
 	gan_spool_first(s->spool, cur);
-	while (cur->records < most && bytes < IMPORT_BYTES) {
+	while (cur->records < (int64_t)most && bytes < IMPORT_BYTES) {
 		rc = gan_spool_next(s->spool, cur, &rec, &err);
 		if (rc <= 0)
 			break;

@@ -400,7 +400,7 @@ mutant("a deletion that was done is dead",
        killers=[f"{ALL_OF_PRODSMART}::test_what_changes_nothing_is_sent_again"], sign="delivered")
 mutant("curl repeats a deletion behind our back",
        ("src/outbound/connector.c", " && op->done == NULL;", ";"),
-       killers=[f"{ALL_OF_PRODSMART}::test_what_changes_nothing_is_sent_again"], sign="delivered")
+       killers=["test_prodsmart:requests_are_what_the_page_wants"], sign="repeatable")
 mutant("a report that is busy holds up the whole connector",
        ("src/outbound/verdict.c", "[GAN_OUTCOME_TURN] = { GAN_VERDICT_RETRY, GAN_HEALTH_SILENT, false,",
         "[GAN_OUTCOME_TURN] = { GAN_VERDICT_RETRY, GAN_HEALTH_SILENT, true,"),

@@ -417,6 +417,16 @@ static const struct {
 	    "'prodsmart'?\n"
 	    "    3 |   f: {kind: prodsmart-feed, connector: prodsmar, channels: {A: stock}}\n"
 	    "      |                                        ^\n" },
+	{ V "connectors:\n  p: {kind: prodsmart, base_url: \"https://x\", api_key: secret:user, "
+	    "api_secret: secret:pass,\n    query_names: {workr: a, page: \"p&q\"}}\n",
+	    "~/gantry.yaml:4:19: error: 'workr' is no name that can be replaced, did you mean "
+	    "'worker'?\n"
+	    "    4 |     query_names: {workr: a, page: \"p&q\"}}\n"
+	    "      |                   ^\n"
+	    "~/gantry.yaml:4:35: error: the name of a parameter has letters, digits, '-', '.', "
+	    "'_' and '~'\n"
+	    "    4 |     query_names: {workr: a, page: \"p&q\"}}\n"
+	    "      |                                   ^\n" },
 };
 
 START_TEST(errors_say_what_where_and_what_to_do)
@@ -677,7 +687,10 @@ START_TEST(the_configuration_as_json_loads_again)
 	       "deliver: {retry: {factor: 1.25}}\n"
 	       "sources:\n  ps: {kind: prodsmart-webhook, secret: [secret:hook, secret:hook2], "
 	       "signature: {header: X-S, algorithm: sha256, encoding: hex}}\n" MOVILITAS
-	       ", concurrency: 2}\n");
+	       ", concurrency: 2}\n"
+	       "  pd: {kind: prodsmart, base_url: \"https://x\", api_key: secret:user, api_secret: "
+	       "secret:pass, machines: basic, query_names: {worker: lavoratore}}\n");
+	ck_assert(gan_config_connector(conf, "pd")->prodsmart_basic);
 	ck_assert_int_eq(gan_config_json(conf, &one), GAN_OK);
 	good(one.data);
 	ck_assert_int_eq(gan_config_json(conf, &two), GAN_OK);
@@ -686,6 +699,7 @@ START_TEST(the_configuration_as_json_loads_again)
 	ck_assert_ptr_nonnull(strstr(one.data, "\"secret\":[\"secret:hook\",\"secret:hook2\"]"));
 	ck_assert_ptr_nonnull(strstr(one.data, "\"factor\":1.25"));
 	ck_assert_ptr_nonnull(strstr(one.data, "\"concurrency\":2"));
+	ck_assert_ptr_nonnull(strstr(one.data, "\"query_names\":{\"worker\":\"lavoratore\"}"));
 }
 END_TEST
 

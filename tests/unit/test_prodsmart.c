@@ -341,6 +341,37 @@ START_TEST(machines_may_be_asked_with_basic)
 }
 END_TEST
 
+/* The vendor's pages translate some names: then they are told in gantry.yaml. */
+START_TEST(names_of_the_query_can_be_replaced)
+{
+	static const char output[] = "{\"$query\":{\"page\":2,\"worker\":7,\"checked-out\":true}}";
+	struct gan_wire req GAN_AUTO(gan_wire_fini) = { 0 };
+	struct gan_conf_connector italian = ps;
+	const struct gan_kind *kind = gan_kind_of(ps.kind);
+
+	italian.query_names[0] = (struct gan_conf_header){ TEXT("worker"), TEXT("lavoratore") };
+	italian.nquery_names = 1;
+	ck_assert_int_eq(gan_connector_check(&italian, op("productions.list"), output,
+			     sizeof(output) - 1, warning, &err),
+	    0);
+	ck_assert_int_eq(gan_connector_build(&italian, op("productions.list"), output,
+			     sizeof(output) - 1, "token-1", &req, &err),
+	    0);
+	ck_assert_str_eq(req.shown_url,
+	    "https://ps.example/api/productions?page=2&lavoratore=7&checked-out=true"
+	    "&access_token=(masked)");
+	for (size_t n = 0; n < GAN_CONF_QUERY_NAMES; n++) {
+		bool known = false;
+
+		for (size_t i = 0; i < kind->noperations; i++)
+			for (size_t q = 0; q < kind->operations[i].nquery; q++)
+				known |= strcmp(kind->operations[i].query[q].name,
+					     gan_query_names[n]) == 0;
+		ck_assert_msg(known, "%s", gan_query_names[n]);
+	}
+}
+END_TEST
+
 /* ---- answers ----------------------------------------------------------------------- */
 
 static const struct {
@@ -505,6 +536,7 @@ main(void)
 	tcase_add_test(c, looks_ask_what_is_there);
 	tcase_add_loop_test(c, requests_are_what_the_page_wants, 0, (int)GAN_COUNT(requests));
 	tcase_add_test(c, machines_may_be_asked_with_basic);
+	tcase_add_test(c, names_of_the_query_can_be_replaced);
 	tcase_add_loop_test(c, answers_are_judged, 0, (int)GAN_COUNT(answers));
 	tcase_add_test(c, the_token_is_asked_for_and_read);
 	tcase_add_test(c, the_manual_page_lists_the_table);

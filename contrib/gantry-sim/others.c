@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* others.c - tokens and credentials, and the ERP. */
+/* others.c - tokens and credentials. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -25,7 +25,8 @@ gan_sim_system_find(const char *name)
 bool
 gan_sim_is_token(const struct gan_sim_request *req)
 {
-	return strcmp(req->path, "/v1/api_auth") == 0 ||
+	return (req->system == GAN_SIM_ERP && strcmp(req->path, GAN_SIM_OAUTH_PATH) == 0) ||
+	       strcmp(req->path, "/v1/api_auth") == 0 ||
 	       strcmp(req->path, "/v1/generatetoken") == 0 ||
 	       strcmp(req->path, "/api/authorization") == 0;
 }
@@ -71,34 +72,4 @@ gan_sim_basic(const struct gan_sim_request *req, const char *user, const char *p
 	plain[n] = '\0';
 	(void)snprintf(want, sizeof(want), "%s:%s", user, password);
 	return strcmp((char *)plain, want) == 0 ? 1 : -1;
-}
-
-void
-gan_sim_erp(struct gan_sim *sim, const struct gan_sim_request *req, struct gan_sim_answer *ans)
-{
-	const char *type = gan_sim_header(req, "content-type");
-	cJSON *body GAN_AUTO(gan_cj_free) = NULL;
-	struct gan_err err;
-
-	(void)sim;
-	if (strcmp(req->method, "POST") != 0 && strcmp(req->method, "PUT") != 0) {
-		ans->status = 405;
-		gan_buf_puts(&ans->body, "{\"error\":\"POST or PUT\"}");
-		return;
-	}
-	if (type == NULL || strncasecmp(type, "application/json", 16) != 0) {
-		ans->status = 415;
-		gan_buf_puts(&ans->body, "{\"error\":\"Content-Type must be application/json\"}");
-		return;
-	}
-	if (gan_cj_parse(req->body, req->body_len, &body, &err) < 0) {
-		ans->status = 400;
-		gan_buf_puts(&ans->body, "{\"error\":");
-		gan_buf_json(&ans->body, err.msg, strlen(err.msg));
-		gan_buf_putc(&ans->body, '}');
-		return;
-	}
-	ans->status = 200;
-	ans->acted = true;
-	gan_buf_puts(&ans->body, "{\"ok\":true}");
 }

@@ -209,6 +209,29 @@ struct gan_sim_flex2b {
 	struct gan_sim_table uuids;
 };
 
+/* Any JSON API: how its callers prove themselves is a setting. */
+#define GAN_SIM_OAUTH_PATH "/oauth/token"
+struct gan_sim_erp {
+	char *auth; /* none, basic, bearer or oauth2 */
+	char *user, *password, *token, *client_id, *client_secret;
+	char *scope;       /* that a client must ask for; "" for none */
+	char *expires_in;  /* how the answer tells it: number, text or none */
+	char *client_auth; /* basic or post: the other one is refused; "" for both */
+	int64_t token_life_ms;
+	struct gan_sim_tokens tokens;
+};
+
+/* ---- canned.c: answers that a test has put in -------------------------------------- */
+
+struct gan_sim_canned;
+/* From POST /state: a list of {method, path, status, body, times}; it replaces the former. */
+GAN_MUST_CHECK int gan_sim_canned_set(
+    struct gan_sim_canned **list, const cJSON *spec, struct gan_err *err);
+void gan_sim_canned_free(struct gan_sim_canned **list);
+/* True when one was meant for this request, and is in ans now. */
+bool gan_sim_canned_answer(
+    struct gan_sim_canned *list, const struct gan_sim_request *req, struct gan_sim_answer *ans);
+
 struct gan_sim {
 	uv_loop_t loop;
 	uv_signal_t on_term, on_int;
@@ -219,6 +242,8 @@ struct gan_sim {
 	struct gan_sim_prodsmart prodsmart;
 	struct gan_sim_movilitas movilitas;
 	struct gan_sim_flex2b flex2b;
+	struct gan_sim_erp erp;
+	struct gan_sim_canned *canned[GAN_SIM_NSYSTEMS]; /* of Movilitas and the ERP */
 };
 
 /* Is this a request for a token (faults treat those apart)? */

@@ -47,6 +47,16 @@ static const struct setting settings[] = {
 	TEXT(GAN_SIM_FLEX2B, flex2b, user, "sim-3pl"),
 	TEXT(GAN_SIM_FLEX2B, flex2b, password, "sim-3pl-password"),
 	NUMBER(GAN_SIM_FLEX2B, flex2b, token_life_ms, 30000),
+	TEXT(GAN_SIM_ERP, erp, auth, "none"),
+	TEXT(GAN_SIM_ERP, erp, user, "sim-erp"),
+	TEXT(GAN_SIM_ERP, erp, password, "sim-erp-password"),
+	TEXT(GAN_SIM_ERP, erp, token, "sim-erp-token"),
+	TEXT(GAN_SIM_ERP, erp, client_id, "sim-erp-client"),
+	TEXT(GAN_SIM_ERP, erp, client_secret, "sim-erp-client-secret"),
+	TEXT(GAN_SIM_ERP, erp, scope, ""),
+	TEXT(GAN_SIM_ERP, erp, expires_in, "number"),
+	TEXT(GAN_SIM_ERP, erp, client_auth, ""),
+	NUMBER(GAN_SIM_ERP, erp, token_life_ms, HOUR_MS),
 };
 
 static char **
@@ -101,6 +111,8 @@ gan_sim_state_fini(struct gan_sim *sim)
 	gan_sim_table_fini(&sim->movilitas.ssccs);
 	gan_sim_table_fini(&sim->movilitas.serials);
 	gan_sim_table_fini(&sim->flex2b.uuids);
+	for (int i = 0; i < GAN_SIM_NSYSTEMS; i++)
+		gan_sim_canned_free(&sim->canned[i]);
 	(void)gan_sim_fault_remove(&sim->faults, 0);
 	gan_sim_journal_free(&sim->journal);
 }
@@ -114,6 +126,8 @@ forget_tokens(struct gan_sim *sim, enum gan_sim_system system)
 		sim->movilitas.tokens.n = 0;
 	else if (system == GAN_SIM_FLEX2B)
 		sim->flex2b.tokens.n = 0;
+	else if (system == GAN_SIM_ERP)
+		sim->erp.tokens.n = 0;
 }
 
 void
@@ -123,8 +137,10 @@ gan_sim_state_reset(struct gan_sim *sim)
 	gan_sim_table_fini(&sim->movilitas.ssccs);
 	gan_sim_table_fini(&sim->movilitas.serials);
 	gan_sim_table_fini(&sim->flex2b.uuids);
-	for (int i = 0; i < GAN_SIM_NSYSTEMS; i++)
+	for (int i = 0; i < GAN_SIM_NSYSTEMS; i++) {
 		forget_tokens(sim, (enum gan_sim_system)i);
+		gan_sim_canned_free(&sim->canned[i]);
+	}
 	(void)gan_sim_fault_remove(&sim->faults, 0);
 	gan_sim_journal_reset(sim->journal);
 }
@@ -170,6 +186,9 @@ set_special(struct gan_sim *sim, enum gan_sim_system system, const cJSON *v, str
 		forget_tokens(sim, system);
 		return GAN_OK;
 	}
+	if ((system == GAN_SIM_MOVILITAS || system == GAN_SIM_ERP) &&
+	    strcmp(v->string, "answers") == 0)
+		return gan_sim_canned_set(&sim->canned[system], v, err);
 	if (system == GAN_SIM_MOVILITAS && strcmp(v->string, "ssccs") == 0)
 		return set_ssccs(sim, v, err);
 	if (system == GAN_SIM_MOVILITAS && strcmp(v->string, "products") == 0)

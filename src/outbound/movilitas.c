@@ -145,11 +145,9 @@ static int
 dress(const struct gan_conf_connector *c, const struct gan_operation *op, const char *token,
     struct gan_wire *req, struct gan_err *err)
 {
-	int rc = GAN_OK;
+	int rc = gan_wire_header(req, "Content-Type", "application/json", err);
 
 	(void)op;
-	if (req->body != NULL)
-		rc = gan_wire_header(req, "Content-Type", "application/json", err);
 	if (rc == GAN_OK)
 		rc = gan_wire_header(req, "Accept", "application/json", err);
 	if (rc == GAN_OK)

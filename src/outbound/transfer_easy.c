@@ -191,6 +191,15 @@ on_body(char *data, size_t size, size_t count, void *arg)
 	return 0;
 }
 
+static bool
+has_header(const struct gan_wire *req, const char *name)
+{
+	for (size_t i = 0; i < req->nheaders; i++)
+		if (strcasecmp(req->headers[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 static int
 copy_headers(struct gan_transfer *t, const struct gan_wire *req)
 {
@@ -200,6 +209,12 @@ copy_headers(struct gan_transfer *t, const struct gan_wire *req)
 	if (list == NULL)
 		return GAN_ENOMEM;
 	t->headers = list;
+	/* Left alone, curl would say that no body at all is a form. */
+	if (!has_header(req, "Content-Type")) {
+		list = curl_slist_append(t->headers, "Content-Type:");
+		if (list == NULL)
+			return GAN_ENOMEM;
+	}
 	for (size_t i = 0; i < req->nheaders; i++) {
 		const struct gan_header *h = &req->headers[i];
 		char *line = gan_asprintf("%s: %s", h->name, h->value);

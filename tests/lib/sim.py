@@ -67,7 +67,7 @@ class Sim:
                 row["json"] = json.loads(row["body"])
             except (TypeError, ValueError):
                 row["json"] = None
-        hidden = ("/v1/generatetoken", "/v1/api_auth", "/api/authorization")
+        hidden = ("/v1/generatetoken", "/v1/api_auth", "/api/authorization", "/oauth/token")
         return [r for r in rows if tokens or r["path"] not in hidden]
 
     def tokens(self, system):

@@ -249,12 +249,24 @@ on_pool_closed(void *arg)
 	gan_store_close(app->store, on_store_closed, app);
 }
 
+/* Untold, the next process waits for one window: no harm but that. */
+static void
+leave_quotas(struct gan_app *app)
+{
+	struct gan_buf text GAN_AUTO(gan_buf_fini) = { .max = 16 << 20 };
+
+	gan_outbound_quotas(app->outbound, &text);
+	if (!text.failed)
+		(void)!gan_store_quota_put(app->store, text.data);
+}
+
 static void
 on_admin_closed(void *arg)
 {
 	struct gan_app *app = arg;
 
 	gan_inbound_close(&app->inbound);
+	leave_quotas(app);
 	gan_outbound_close(&app->outbound);
 	gan_pool_close(app->pool, on_pool_closed, app);
 }
@@ -420,6 +432,7 @@ static int
 open_parts(struct gan_app *app)
 {
 	const struct gan_pool_options pool = gan_loader_pool_options(app->conf);
+	char *quotas GAN_AUTO(gan_str_free) = NULL;
 	struct gan_err err;
 	int rc;
 
@@ -427,7 +440,10 @@ open_parts(struct gan_app *app)
 		return complain("mapping workers", &err, EXIT_OSERR);
 	if (gan_pipeline_open(&app->loop, app->store, app->pool, &app->pipeline, &err) < 0)
 		return complain("mapping", &err, EXIT_SOFTWARE);
-	if (gan_outbound_open(&app->loop, app->conf, app->store, &app->outbound, &err) < 0)
+	rc = gan_store_quota_take(app->store, &quotas, &err);
+	if (rc < 0)
+		return complain("store", &err, rc == GAN_EIO ? EXIT_IO : EXIT_DATA);
+	if (gan_outbound_open(&app->loop, app->conf, app->store, quotas, &app->outbound, &err) < 0)
 		return complain("connectors", &err, EXIT_SOFTWARE);
 	rc = gan_store_paused(app->store, on_paused, app, &err);
 	if (rc < 0)

@@ -204,3 +204,9 @@ gan_config_load(
 	*ret_config = gan_steal(&c);
 	return GAN_OK;
 }
+
+unsigned
+gan_conf_quota_limit(const struct gan_conf_quota *q)
+{
+	return (unsigned)((uint64_t)q->per_minute * q->share_pct / 100);
+}

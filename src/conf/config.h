@@ -90,6 +90,7 @@ struct gan_conf_deliver {
 	int64_t breaker_open_ms;
 	unsigned concurrency;
 	enum gan_on_unknown on_unknown;
+	int64_t probe_after_ms; /* on_unknown: probe: from the doubt to the look */
 	enum gan_on_dead on_dead;
 };
 
@@ -135,6 +136,15 @@ enum gan_connector_kind {
 	GAN_CONNECTOR_PULL, /* loads, not built yet */
 };
 
+/* Requests that an account may make: floor(per_minute * share / 100) in any window. */
+struct gan_conf_quota {
+	unsigned per_minute; /* 0: no quota */
+	unsigned share_pct;
+	int64_t window_ms;
+};
+
+unsigned gan_conf_quota_limit(const struct gan_conf_quota *q);
+
 enum gan_gs1_mode {
 	GAN_GS1_STRICT,
 	GAN_GS1_WARN,
@@ -171,6 +181,7 @@ struct gan_conf_connector {
 	char *base_url;                  /* no trailing slash */
 	char *ca_file;                   /* absolute, or NULL: the system's */
 	struct gan_conf_deliver deliver; /* `deliver` of the file, then this connector's own keys */
+	struct gan_conf_quota quota;
 	bool not_built;                  /* a rule that targets it is a load error */
 
 	/* movilitas: static token, or api_key + api_secret */

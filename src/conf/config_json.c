@@ -293,6 +293,14 @@ put_collection(struct gan_buf *out, const struct gan_schema_row *row, const void
 	return true;
 }
 
+/* Its defaults alone are no quota. */
+static bool
+is_no_quota(const struct gan_schema_row *row, const struct gan_bases *at)
+{
+	return strcmp(row->path, "connectors.*.quota") == 0 &&
+	       ((const struct gan_conf_connector *)at->own)->quota.per_minute == 0;
+}
+
 /* The value of a row, or nothing when it has none (a key that is only checked). */
 static void
 put_row(struct gan_buf *out, const struct gan_schema_row *row, unsigned kinds,
@@ -300,7 +308,7 @@ put_row(struct gan_buf *out, const struct gan_schema_row *row, unsigned kinds,
 {
 	const void *place = gan_row_place(row, at);
 
-	if (put_collection(out, row, at->own))
+	if (put_collection(out, row, at->own) || is_no_quota(row, at))
 		return;
 	if (row->type == GAN_T_MAP)
 		put_section(out, row->path, kinds, at);

@@ -239,6 +239,17 @@ default_flex2b(struct gan_loader *l, struct gan_conf_deliver *d)
 }
 
 static void
+finish_quota(
+    struct gan_loader *l, const struct gan_conf_quota *q, const struct gan_yaml_node *quota)
+{
+	if (quota == NULL || q->per_minute == 0 || gan_conf_quota_limit(q) > 0)
+		return;
+	gan_diag_node(l->d, GAN_DIAG_ERROR, l->doc, quota->key,
+	    "%u%% of %u requests is not one: raise 'share' or 'per_minute'", q->share_pct,
+	    q->per_minute);
+}
+
+static void
 load_connector(struct gan_loader *l, struct gan_conf_connector *c, const struct gan_yaml_node *n)
 {
 	const struct gan_bases at = { .own = c, .deliver = &c->deliver };
@@ -257,6 +268,7 @@ load_connector(struct gan_loader *l, struct gan_conf_connector *c, const struct 
 	gan_load_defaults(l, "connectors.*", bit, &own);
 	gan_load_section(l, "connectors.*", bit, n, &at);
 	l->in_later = false;
+	finish_quota(l, &c->quota, gan_yaml_get(n, "quota"));
 	if (bit == GAN_K_MOVILITAS)
 		finish_movilitas(l, n);
 	else if (bit == GAN_K_HTTP)

@@ -141,6 +141,10 @@ const struct gan_schema_row gan_schema_rows[] = {
 	    DELIVER(on_unknown),
 	    .help = "What to do when nobody knows whether a request was processed: wait for a "
 		    "person, look, or send again; as far as the operation allows it." },
+	{ "deliver.probe_after", GAN_T_DURATION, .dflt = "30s", .min = 0, .max = H,
+	    DELIVER(probe_after_ms),
+	    .help = "With _on_unknown: probe_: how long the other side may need until what it was "
+		    "sent can be seen there." },
 	{ "deliver.on_dead", GAN_T_ENUM, .dflt = "block", .choices = "block|skip", DELIVER(on_dead),
 	    .help = "Whether a refused delivery holds those behind it with the same key." },
 
@@ -244,12 +248,19 @@ const struct gan_schema_row gan_schema_rows[] = {
 		    "_section_ and _supplier_, so that these are a guess. Rules keep to them." },
 	{ "connectors.*.query_names.*", GAN_T_TEXT, .kinds = GAN_K_PRODSMART, .min = 1, .max = 64,
 	    .help = "What is sent in its place." },
-	{ "connectors.*.quota", GAN_T_MAP, .kinds = REACHED, .flags = GAN_F_LATER,
-	    .help = "Requests that the account may make." },
+	{ "connectors.*.quota", GAN_T_MAP, .kinds = REACHED,
+	    .help = "Requests that the account may make, whoever makes them: deliveries, fetches of "
+		    "tokens, feeds, reconciliation, probes. Connectors with the same _base_url_ and "
+		    "credentials share it; the strictest counts." },
 	{ "connectors.*.quota.per_minute", GAN_T_INT, .kinds = REACHED, .flags = GAN_F_REQUIRED,
-	    .min = 1, .max = 100000, .help = "What the vendor allows." },
+	    .min = 1, .max = 100000, CONNECTOR(quota.per_minute), .help = "What the vendor allows." },
 	{ "connectors.*.quota.share", GAN_T_PERCENT, .kinds = REACHED, .dflt = "80%", .min = 1,
-	    .max = 100, .help = "The part of it that Gantry uses." },
+	    .max = 100, CONNECTOR(quota.share_pct),
+	    .help = "The part of it that Gantry uses, rounded down." },
+	{ "connectors.*.quota.window", GAN_T_DURATION, .kinds = REACHED, .dflt = "60s",
+	    .min = 100 * MS, .max = H, CONNECTOR(quota.window_ms),
+	    .help = "The time in which the vendor counts them. In no window of this length, "
+		    "wherever it begins, are there more." },
 	{ "connectors.*.auth", GAN_T_MAP, .kinds = GAN_K_HTTP,
 	    .help = "How to log in: one of basic, bearer, oauth2; and mtls. Without it, not at all." },
 	{ "connectors.*.auth.basic", GAN_T_MAP, .kinds = GAN_K_HTTP, .help = "User and password." },

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "outbound/ask_priv.h"
 
 #define BUSY_WAIT_MS 50
 #define BROKEN_WAIT_MS 1000
@@ -90,6 +91,11 @@ try_once(struct gan_conn *c)
 		lift(c);
 		return;
 	}
+	/* The fetch needs a place. */
+	if (gan_token_is_idle(c->token) && !gan_account_try(c->account)) {
+		c->try_ms = gan_account_room_ms(c->account);
+		return;
+	}
 	c->token_try = true;
 	if (gan_token_wait(c->token, on_try_token, c, &err) == GAN_OK)
 		return;
@@ -102,7 +108,8 @@ try_once(struct gan_conn *c)
 static int64_t
 lease_ms(const struct gan_conn *c)
 {
-	return 2 * c->c->deliver.total_ms + GAN_LEASE_SPARE_MS;
+	/* A look or a fresh token may have to wait for places once more. */
+	return 2 * c->c->deliver.total_ms + GAN_LEASE_SPARE_MS + 2 * c->account->quota.window_ms;
 }
 
 static size_t
@@ -127,9 +134,13 @@ on_claimed(void *arg, int rc, struct gan_claimed **rows, size_t n, int64_t next_
 	struct gan_outbound *out = c->out;
 
 	out->claims--;
+	for (size_t i = rc < 0 ? 0 : n; i < c->asked; i++)
+		gan_account_give(c->claim_account);
 	if (rc < 0 || out->closing) {
 		for (size_t i = 0; rc >= 0 && i < n; i++)
 			gan_claimed_free(&rows[i]);
+		for (size_t i = 0; rc >= 0 && i < n; i++)
+			gan_account_give(c->claim_account);
 		c->due = true;
 		c->hold_ms = gan_mono_ms() + BROKEN_WAIT_MS;
 	} else {
@@ -139,8 +150,11 @@ on_claimed(void *arg, int rc, struct gan_claimed **rows, size_t n, int64_t next_
 		/* Perhaps there was more than there were slots. */
 		if (n >= c->asked)
 			c->due = true;
+		else
+			c->short_of_quota = false;
 	}
 	free(rows);
+	gan_account_unref(&c->claim_account);
 	/* Not before: one that ends at once asks for more, and the others are not counted yet. */
 	c->claiming = false;
 	gan_conn_pump(c);
@@ -159,14 +173,32 @@ claim(struct gan_conn *c, size_t slots)
 	c->due = false;
 	c->next_due_ms = INT64_MAX;
 	c->asked = slots;
+	c->claim_account = gan_account_ref(c->account);
+	gan_account_take(c->account, slots);
 	if (gan_store_claim(c->out->store, c->name, slots, &at, on_claimed, c) == GAN_OK) {
 		c->claiming = true;
 		c->out->claims++;
 		return;
 	}
+	for (size_t i = 0; i < slots; i++)
+		gan_account_give(c->account);
+	gan_account_unref(&c->claim_account);
 	c->due = true;
 	c->hold_ms = gan_mono_ms() + BUSY_WAIT_MS;
 	wake_in(c, BUSY_WAIT_MS);
+}
+
+/* No more than may start now: a claim must not wait for the quota. */
+static void
+claim_within_quota(struct gan_conn *c, size_t slots, bool was_short)
+{
+	size_t room = gan_account_room(c->account);
+
+	c->short_of_quota = room < slots;
+	if (c->short_of_quota && !was_short)
+		gan_account_wake(c->account);
+	if (room > 0)
+		claim(c, room < slots ? room : slots);
 }
 
 /* When waiting is all there is to do: until when (monotonic)?  0: no reason to wait. */
@@ -177,8 +209,8 @@ must_wait(const struct gan_conn *c, int64_t mono)
 
 	if (c->hold_ms > mono)
 		until = c->hold_ms;
-	if (c->wait_ms > mono && c->wait_ms > until)
-		until = c->wait_ms;
+	if (c->account->wait_ms > mono && c->account->wait_ms > until)
+		until = c->account->wait_ms;
 	if (c->breaker.open && c->breaker.until_ms > mono && c->breaker.until_ms > until)
 		until = c->breaker.until_ms;
 	return until;
@@ -189,10 +221,12 @@ gan_conn_pump(struct gan_conn *c)
 {
 	int64_t mono = gan_mono_ms(), now = gan_outbound_due_ms(c->out), until;
 	size_t slots;
+	bool was_short = c->short_of_quota;
 
 	if (c->out->closing)
 		return;
 	(void)uv_timer_stop(&c->timer);
+	c->short_of_quota = false;
 	if (c->out->draining || c->removed || c->kind == NULL || c->person.on || c->claiming)
 		return;
 	if (c->refused.on && mono >= c->try_ms)
@@ -211,7 +245,7 @@ gan_conn_pump(struct gan_conn *c)
 	if (slots == 0)
 		return; /* what is in flight pumps again when it ends */
 	if (c->due || now >= c->next_due_ms)
-		claim(c, slots);
+		claim_within_quota(c, slots, was_short);
 	else if (c->next_due_ms != INT64_MAX)
 		wake_in(c, c->next_due_ms - now);
 }
@@ -237,9 +271,8 @@ same_auth(const struct gan_conf_auth *a, const struct gan_conf_auth *b)
 	       same_secret(&a->key_pem, &b->key_pem);
 }
 
-/* Would a token got with one be as good with the other? */
-static bool
-same_credentials(const struct gan_conf_connector *a, const struct gan_conf_connector *b)
+bool
+gan_same_credentials(const struct gan_conf_connector *a, const struct gan_conf_connector *b)
 {
 	return a->kind == b->kind && gan_streq(a->base_url, b->base_url) &&
 	       gan_streq(a->ca_file, b->ca_file) && same_secret(&a->channel_key, &b->channel_key) &&
@@ -277,14 +310,22 @@ gan_conn_configure(struct gan_conn *c, struct gan_config *conf, struct gan_err *
 	const struct gan_kind *kind = gan_kind_of(now->kind);
 	struct gan_token *token = NULL, *old = NULL;
 	struct gan_config *before = c->conf;
-	bool keep = c->token != NULL && same_credentials(c->c, now);
+	struct gan_account *account = NULL, *left = c->account;
+	bool keep = c->token != NULL && gan_same_credentials(c->c, now);
+	int rc = gan_account_get(c->out, conf, now, &account, err);
 
-	if (kind != NULL && !keep) {
-		int rc = gan_token_open(c->out->transfers, conf, now, &token, err);
-
-		if (rc < 0)
-			return rc;
+	if (rc < 0)
+		return rc;
+	if (kind != NULL && !keep)
+		rc = gan_token_open(c->out->transfers, conf, now, &token, err);
+	if (rc < 0) {
+		gan_account_unref(&account);
+		return rc;
 	}
+	if (token != NULL)
+		gan_token_count(token, account);
+	c->account = account;
+	gan_account_unref(&left);
 	if (!keep) {
 		old = c->token;
 		c->token = token;
@@ -319,7 +360,9 @@ gan_conn_retire(struct gan_conn *c)
 	struct gan_outbound *out = c->out;
 	struct gan_conn **at = &out->conns;
 
-	if (c->claiming || c->sends != NULL)
+	if (out->closing)
+		gan_asks_free(c);
+	if (c->claiming || c->sends != NULL || c->nasks > 0)
 		return false;
 	while (*at != c)
 		at = &(*at)->next;
@@ -327,6 +370,7 @@ gan_conn_retire(struct gan_conn *c)
 	if (c->token_try)
 		gan_token_unwait(c->token, c);
 	gan_token_free(&c->token);
+	gan_account_unref(&c->account);
 	if (c->conf != NULL)
 		gan_config_unref(&c->conf);
 	uv_close((uv_handle_t *)&c->timer, on_closed);

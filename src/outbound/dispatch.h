@@ -4,8 +4,10 @@
  * on their way.
  *
  *	outbound.c  the whole: open, reload, pause, drain, status
+ *	account.c   what connectors share: the quota, and whose turn it is
  *	dispatch.c  one connector: when to claim, how much, when to wait
  *	send.c      one delivery: check, token, request, verdict
+ *	ask.c       one request that is no delivery
  *	settle.c    the outcome into the store, again and again until it is there
  *
  * A connector outlives reloads (its name is its identity).  A delivery keeps
@@ -14,6 +16,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "outbound/account.h"
 #include "outbound/breaker.h"
 #include "outbound/connector.h"
 #include "outbound/outbound.h"
@@ -21,6 +24,8 @@
 
 #define GAN_TOKEN_PAUSE_MS INT64_C(300000)
 #define GAN_LEASE_SPARE_MS INT64_C(60000)
+/* A `Retry-After: 0`, again and again, must not make us run in circles. */
+#define GAN_WAIT_LEAST_MS INT64_C(1000)
 
 struct gan_send;
 
@@ -39,15 +44,17 @@ struct gan_conn {
 	const struct gan_conf_connector *c;
 	const struct gan_kind *kind; /* NULL: not built yet */
 	struct gan_token *token;
+	struct gan_account *account;
 	bool removed; /* gone from the configuration; freed when idle */
 	uv_timer_t timer;
 
 	bool claiming; /* a claim is under way in the store, of `asked` rows */
 	size_t asked;
-	bool due;            /* something may be due now */
-	int64_t next_due_ms; /* wall clock; INT64_MAX: nothing known */
-	int64_t hold_ms;     /* monotonic: no claim before (the store was busy) */
-	int64_t wait_ms;     /* monotonic: Retry-After of the whole connector */
+	struct gan_account *claim_account; /* whose places the claim holds */
+	bool due;                          /* something may be due now */
+	int64_t next_due_ms;               /* wall clock; INT64_MAX: nothing known */
+	int64_t hold_ms;                   /* monotonic: no claim before (the store was busy) */
+	bool short_of_quota;               /* it would claim more if there were places */
 
 	struct gan_pause person, refused;
 	int64_t try_ms;    /* monotonic: the next try while refused.on */
@@ -57,9 +64,11 @@ struct gan_conn {
 	uint64_t refused_serial;
 
 	struct gan_breaker breaker;
-	struct gan_send *sends; /* claimed and not settled */
-	unsigned in_flight;     /* claimed and not settled */
-	unsigned settling;      /* of these: over, and their outcome is with the store */
+	struct gan_send *sends;      /* claimed and not settled */
+	unsigned in_flight;          /* claimed and not settled */
+	struct gan_ask_handle *asks; /* on their way */
+	unsigned nasks, asks_going;  /* with those that are queued; without */
+	unsigned settling;           /* of these: over, and their outcome is with the store */
 	char last_error[400];
 	int64_t last_ok_ms;
 	uint64_t delivered, retried, dead, unknown;
@@ -71,12 +80,14 @@ struct gan_outbound {
 	struct gan_transfers *transfers;
 	struct gan_config *conf;
 	struct gan_conn *conns;
+	struct gan_account *accounts;
 	struct gan_paused *paused; /* by people; names may be of no connector at present */
 	uv_timer_t drain_timer, settle_timer;
 	struct gan_due_clock clock; /* of next_ms; see gan_outbound_due_ms() */
 	int64_t settle_wait_ms;
 	unsigned claims; /* under way in the store, all connectors */
 	unsigned handles;
+	bool opening; /* what the process before used is not known yet */
 	bool draining, drain_cut, drain_over, closing;
 	void (*drain_cb)(void *arg);
 	void *drain_arg;
@@ -89,10 +100,13 @@ struct gan_send {
 	struct gan_config *conf; /* what it started with */
 	const struct gan_conf_connector *c;
 	const struct gan_operation *op;
+	struct gan_account *account;
 	struct gan_claimed *row;
 	struct gan_transfer *transfer;
 	uint64_t serial; /* of the token */
 	bool waits_token, probe;
+	bool place, waits_place; /* of the account */
+	struct gan_place_wait wait;
 
 	/* The outcome; everything that settle and attempt point to is owned here. */
 	bool decided, settling, unsettled;
@@ -110,6 +124,8 @@ GAN_MUST_CHECK int gan_conn_new(
 GAN_MUST_CHECK int gan_conn_configure(
     struct gan_conn *c, struct gan_config *conf, struct gan_err *err);
 void gan_conn_pump(struct gan_conn *c);
+/* Is a token got with one as good with the other? */
+bool gan_same_credentials(const struct gan_conf_connector *a, const struct gan_conf_connector *b);
 /* The connector stops until credentials work again. */
 void gan_conn_refuse(struct gan_conn *c, const char *reason);
 /* Frees a connector that is gone and idle; the list is the caller's to walk anew. */

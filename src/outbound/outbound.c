@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "outbound/ask_priv.h"
 #include "outbound/dispatch.h"
 
 /* How long outcomes are offered to a store that does not take them, after the grace time. */
@@ -79,6 +80,8 @@ take_config(struct gan_outbound *out, struct gan_config *conf, struct gan_err *e
 		c->removed = gan_config_connector(conf, c->name) == NULL;
 	for (size_t i = 0; rc == GAN_OK && i < conf->nconnectors; i++)
 		rc = add_connector(out, conf->connectors[i].name, err);
+	for (struct gan_account *a = out->accounts; rc == GAN_OK && a != NULL; a = a->next)
+		rc = gan_account_tune(a, err);
 	if (old != NULL)
 		gan_config_unref(&old);
 	return rc;
@@ -113,7 +116,7 @@ gan_outbound_due_ms(struct gan_outbound *out)
 
 int
 gan_outbound_open(uv_loop_t *loop, struct gan_config *conf, struct gan_store *store,
-    struct gan_outbound **ret_out, struct gan_err *err)
+    const char *quotas, struct gan_outbound **ret_out, struct gan_err *err)
 {
 	struct gan_outbound *out = calloc(1, sizeof(*out));
 	int rc;
@@ -133,11 +136,14 @@ gan_outbound_open(uv_loop_t *loop, struct gan_config *conf, struct gan_store *st
 	(void)uv_timer_init(loop, &out->settle_timer);
 	out->drain_timer.data = out->settle_timer.data = out;
 	out->handles = 2;
+	out->opening = true;
 	rc = take_config(out, conf, err);
 	if (rc < 0) {
 		gan_outbound_close(&out);
 		return rc;
 	}
+	gan_accounts_recall(out, quotas);
+	out->opening = false;
 	pump_all(out);
 	*ret_out = out;
 	return GAN_OK;
@@ -149,9 +155,11 @@ gan_outbound_reload(struct gan_outbound *out, struct gan_config *conf, struct ga
 	int rc = take_config(out, conf, err);
 
 	retire(out, false);
+	gan_accounts_prune(out, false);
 	for (struct gan_conn *c = out->conns; c != NULL; c = c->next) {
 		c->try_ms = 0;
 		gan_conn_pump(c);
+		gan_account_wake(c->account);
 	}
 	return rc;
 }
@@ -187,6 +195,7 @@ gan_outbound_pause(
 	if (c != NULL) {
 		c->person = p->pause;
 		gan_conn_pump(c);
+		gan_account_wake(c->account); /* what is queued is turned away */
 	}
 }
 
@@ -220,7 +229,7 @@ at_rest(const struct gan_outbound *out)
 	if (out->claims > 0)
 		return false;
 	for (const struct gan_conn *c = out->conns; c != NULL; c = c->next)
-		if (c->sends != NULL)
+		if (c->sends != NULL || c->nasks > 0)
 			return false;
 	return true;
 }
@@ -249,6 +258,8 @@ on_drain_timer(uv_timer_t *timer)
 		for (struct gan_send *s = c->sends; s != NULL; s = s->next)
 			if (s->transfer != NULL)
 				gan_transfer_cancel(s->transfer);
+	for (struct gan_conn *c = out->conns; c != NULL; c = c->next)
+		gan_asks_cut(c);
 	/* What the store does not take until then is `unknown` at the next start. */
 	(void)uv_timer_start(&out->drain_timer, on_drain_timer, DRAIN_SETTLE_MS, 0);
 }
@@ -266,7 +277,12 @@ gan_outbound_drain(struct gan_outbound *out, int64_t grace_ms, void (*cb)(void *
 				gan_token_unwait(c->token, s);
 				s->waits_token = false;
 				gan_send_back(s, gan_outbound_due_ms(out), "the gateway stops");
+			} else if (s->waits_place) {
+				gan_account_unwait(s->account, &s->wait);
+				s->waits_place = false;
+				gan_send_back(s, gan_outbound_due_ms(out), "the gateway stops");
 			}
+		gan_asks_end(c, "the gateway stops");
 	}
 	uv_update_time(out->loop);
 	(void)uv_timer_start(&out->drain_timer, on_drain_timer,
@@ -278,6 +294,7 @@ gan_outbound_idle(struct gan_outbound *out)
 {
 	if (out->closing) {
 		retire(out, true);
+		gan_accounts_prune(out, true);
 		if (out->handles == 0 && out->conns == NULL)
 			free(out);
 		return;
@@ -303,6 +320,7 @@ gan_outbound_close(struct gan_outbound **outp)
 				gan_send_free(s);
 		}
 	retire(out, true);
+	gan_accounts_prune(out, true);
 	gan_transfers_close(&out->transfers);
 	while (out->paused != NULL) {
 		struct gan_paused *p = out->paused;
@@ -316,7 +334,33 @@ gan_outbound_close(struct gan_outbound **outp)
 	uv_close((uv_handle_t *)&out->settle_timer, on_handle_closed);
 }
 
+void
+gan_outbound_quotas(const struct gan_outbound *out, struct gan_buf *text)
+{
+	gan_accounts_tell(out, text);
+}
+
 /* ---- status -------------------------------------------------------------- */
+
+static void
+fill_quota(struct gan_account *a, struct gan_connector_status *s)
+{
+	int64_t mono = gan_mono_ms(), now = gan_wall_ms(), room = gan_account_room_ms(a);
+
+	if (a->quota.allowed == 0)
+		return;
+	s->quota_allowed = a->quota.allowed;
+	s->quota_limit = gan_quota_limit(&a->quota, mono);
+	s->quota_used = gan_quota_used(&a->quota, mono);
+	s->quota_window_ms = a->quota.window_ms;
+	if (room > mono)
+		s->quota_room_ms = now + (room - mono);
+	s->quota_waited_ms = a->waited_ms;
+	if (a->short_ms == 0)
+		return;
+	s->quota_short_ms = now - (mono - a->short_ms);
+	s->quota_waited_ms += (uint64_t)(mono - a->short_ms);
+}
 
 static void
 fill_status(const struct gan_conn *c, struct gan_connector_status *s)
@@ -329,6 +373,7 @@ fill_status(const struct gan_conn *c, struct gan_connector_status *s)
 		.kind = gan_kind_name(c->c->kind),
 		.breaker_open = c->breaker.open,
 		.in_flight = c->in_flight,
+		.asks = c->nasks,
 		.concurrency = c->c->deliver.concurrency,
 		.consecutive_failures = c->breaker.failures,
 		.last_error = c->last_error[0] != '\0' ? c->last_error : NULL,
@@ -340,8 +385,9 @@ fill_status(const struct gan_conn *c, struct gan_connector_status *s)
 	};
 	if (c->breaker.open)
 		s->breaker_until_ms = now + (c->breaker.until_ms - mono);
-	if (c->wait_ms > mono)
-		s->wait_until_ms = now + (c->wait_ms - mono);
+	if (c->account->wait_ms > mono)
+		s->wait_until_ms = now + (c->account->wait_ms - mono);
+	fill_quota(c->account, s);
 	if (!p->on)
 		return;
 	s->paused = c->person.on ? GAN_PAUSE_PERSON : GAN_PAUSE_TOKEN;

@@ -10,14 +10,24 @@
 #include <stddef.h>
 #include <uv.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "conf/config.h"
 #include "store/store.h"
 
 struct gan_outbound;
 
+/*
+ * quotas: what the process before used of them, as its gan_outbound_quotas()
+ * said; "" when it said nothing, so that all may be used up; NULL when there was
+ * none.
+ */
 GAN_MUST_CHECK int gan_outbound_open(uv_loop_t *loop, struct gan_config *conf,
-    struct gan_store *store, struct gan_outbound **ret_out, struct gan_err *err);
+    struct gan_store *store, const char *quotas, struct gan_outbound **ret_out,
+    struct gan_err *err);
+
+/* For the next process; after the drain. */
+void gan_outbound_quotas(const struct gan_outbound *out, struct gan_buf *text);
 
 /*
  * New configuration: transfers in flight end under the old one.  A connector
@@ -61,7 +71,14 @@ struct gan_connector_status {
 	int64_t paused_since_ms;
 	bool breaker_open;
 	int64_t breaker_until_ms;
-	int64_t wait_until_ms; /* Retry-After of the whole connector; 0: none */
+	int64_t wait_until_ms; /* Retry-After of the whole account; 0: none */
+	/* The account's quota; limit 0: none. allowed: by the configuration, before 429s. */
+	unsigned quota_limit, quota_allowed, quota_used;
+	int64_t quota_window_ms;
+	int64_t quota_room_ms;    /* when the next request may start; 0: now */
+	int64_t quota_short_ms;   /* since when something waits for it; 0: nothing does */
+	uint64_t quota_waited_ms; /* for so long something waited since start */
+	unsigned asks;            /* requests beside deliveries that wait or are on their way */
 	unsigned in_flight, concurrency;
 	unsigned consecutive_failures;
 	const char *last_error; /* or NULL */

@@ -13,8 +13,6 @@
 #include "outbound/dispatch.h"
 #include "outbound/retry_after.h"
 
-#define WAIT_LEAST_MS INT64_C(1000)
-
 static void go(struct gan_send *s, bool fresh_token);
 
 static void
@@ -119,19 +117,17 @@ retry_at(struct gan_send *s, int64_t started_ms, int64_t wait_ms)
 	say(s, GAN_LOG_WARNING, "delivery is dead:");
 }
 
-/* The whole connector waits as the peer asked; returns for how long. */
+/* The whole account waits as the peer asked; returns for how long. */
 static int64_t
-wait_all(struct gan_send *s, int64_t wait_ms)
+wait_all(struct gan_send *s, int64_t wait_ms, int status)
 {
-	struct gan_conn *c = s->conn;
-	int64_t first = s->c->deliver.retry.first_ms, until;
+	int64_t first = s->c->deliver.retry.first_ms;
 
-	/* `Retry-After: 0`, again and again, must not make us run in circles. */
-	if (wait_ms < WAIT_LEAST_MS)
-		wait_ms = first < WAIT_LEAST_MS ? first : WAIT_LEAST_MS;
-	until = gan_mono_ms() + wait_ms;
-	if (until > c->wait_ms)
-		c->wait_ms = until;
+	if (wait_ms < GAN_WAIT_LEAST_MS)
+		wait_ms = first < GAN_WAIT_LEAST_MS ? first : GAN_WAIT_LEAST_MS;
+	if (status == 429)
+		gan_account_refused(s->account);
+	gan_account_hold(s->account, gan_mono_ms() + wait_ms);
 	return wait_ms;
 }
 
@@ -189,7 +185,7 @@ decide(struct gan_send *s, const struct gan_response *resp, struct gan_judged *j
 	case GAN_VERDICT_RETRY:
 		if (v->wait_all) {
 			wait = gan_retry_after_ms(resp->retry_after, gan_wall_ms(), wait);
-			wait = wait_all(s, wait);
+			wait = wait_all(s, wait, resp->status);
 		}
 		retry_at(s, resp->started_ms, wait);
 		break;
@@ -247,6 +243,10 @@ on_response(void *arg, struct gan_response *resp)
 	if (resp->status != 0)
 		GAN_FAILPOINT("after-vendor-answer");
 	s->transfer = NULL;
+	if (resp->sent != GAN_NOT_SENT) {
+		gan_account_end(s->account);
+		s->place = false;
+	}
 	gan_kind_of(s->c->kind)->judge(s->op, &asked, resp, &j);
 	if (s->op->answer_is_secret) {
 		explicit_bzero(resp->body, resp->body_len);
@@ -294,7 +294,7 @@ without_token(struct gan_send *s, const struct gan_token_result *r)
 	snprintf(s->reason, sizeof(s->reason), "%s", r->text);
 	snprintf(c->last_error, sizeof(c->last_error), "%.399s", r->text);
 	if (r->wait_ms >= 0)
-		wait = wait_all(s, r->wait_ms);
+		wait = wait_all(s, r->wait_ms, r->status);
 	gan_buf_puts(&s->request, r->request != NULL ? r->request : "(no request)");
 	s->attempt = (struct gan_attempt){ .started_ms = r->started_ms,
 		.ended_ms = r->ended_ms,
@@ -348,8 +348,9 @@ must_go_back(struct gan_send *s)
 		gan_send_back(s, now, "the connector is paused");
 	else if (c->refused.on)
 		gan_send_back(s, now, c->refused.reason);
-	else if (c->wait_ms > mono)
-		gan_send_back(s, now + (c->wait_ms - mono), "the connector asked for patience");
+	else if (s->account->wait_ms > mono)
+		gan_send_back(
+		    s, now + (s->account->wait_ms - mono), "the connector asked for patience");
 	else if (!s->probe && c->breaker.open)
 		gan_send_back(s,
 		    now + (c->breaker.until_ms > mono ? c->breaker.until_ms - mono : 0),
@@ -381,6 +382,30 @@ transmit(struct gan_send *s, const char *token)
 	gan_send_back(s, due_in(s, s->c->deliver.retry.first_ms), err.msg);
 }
 
+static void
+on_place(void *arg, bool have)
+{
+	struct gan_send *s = arg;
+
+	s->waits_place = false;
+	s->place = have;
+	go(s, false); /* without one: it goes back */
+}
+
+static bool
+has_place(struct gan_send *s)
+{
+	if (!s->place)
+		s->place = gan_account_try(s->account);
+	if (s->place)
+		return true;
+	s->waits_place = true;
+	s->wait.fn = on_place;
+	s->wait.arg = s;
+	gan_account_wait(s->account, &s->wait);
+	return false;
+}
+
 /* fresh_token: one was fetched just now, so asking for another would go on for ever. */
 static void
 go(struct gan_send *s, bool fresh_token)
@@ -390,6 +415,9 @@ go(struct gan_send *s, bool fresh_token)
 	const char *token;
 
 	if (must_go_back(s))
+		return;
+	gan_account_follow(&s->account, &s->place, c->account);
+	if (!has_place(s))
 		return;
 	if (gan_connector_no_token(s->c, s->op)) {
 		transmit(s, NULL);
@@ -412,6 +440,8 @@ go(struct gan_send *s, bool fresh_token)
 			   .ended_ms = now });
 		return;
 	}
+	if (gan_token_is_idle(c->token)) /* the fetch goes out in its place */
+		s->place = false;
 	s->waits_token = true;
 	if (gan_token_wait(c->token, on_token, s, &err) == GAN_OK)
 		return;
@@ -461,11 +491,14 @@ gan_send_start(struct gan_conn *c, struct gan_claimed *row)
 		gan_log(GAN_LOG_ERR, &(struct gan_log_about){ .connector = c->name },
 		    "out of memory: a claimed delivery is left to its lease");
 		gan_claimed_free(&row);
+		gan_account_give(c->claim_account);
 		return;
 	}
 	s->conn = c;
 	s->conf = gan_config_ref(c->conf);
 	s->c = c->c;
+	s->account = gan_account_ref(c->claim_account);
+	s->place = true;
 	s->row = row;
 	s->next = c->sends;
 	if (c->sends != NULL)

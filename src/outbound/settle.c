@@ -28,6 +28,11 @@ gan_send_free(struct gan_send *s)
 	gan_transfer_drop(&s->transfer);
 	if (s->waits_token)
 		gan_token_unwait(c->token, s);
+	if (s->waits_place)
+		gan_account_unwait(s->account, &s->wait);
+	if (s->place)
+		gan_account_give(s->account);
+	gan_account_unref(&s->account);
 	gan_claimed_free(&s->row);
 	gan_config_unref(&s->conf);
 	gan_buf_fini(&s->request);
@@ -96,6 +101,9 @@ gan_send_settle(struct gan_send *s)
 	int rc;
 
 	s->decided = true;
+	if (s->place) /* nothing was sent */
+		gan_account_give(s->account);
+	s->place = false;
 	s->unsettled = false;
 	s->settle.delivery_id = s->row->id;
 	s->settle.claim = s->row->attempt;

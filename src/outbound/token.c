@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "outbound/account.h"
 #include "outbound/retry_after.h"
 
 struct waiter {
@@ -16,7 +17,8 @@ struct waiter {
 };
 
 struct gan_token {
-	struct gan_transfers *ts; /* borrowed */
+	struct gan_transfers *ts;    /* borrowed */
+	struct gan_account *account; /* NULL: nobody counts */
 	struct gan_config *conf;
 	const struct gan_conf_connector *c;
 	const struct gan_kind *kind;
@@ -58,6 +60,18 @@ gan_token_open(struct gan_transfers *ts, struct gan_config *conf,
 	return GAN_OK;
 }
 
+void
+gan_token_count(struct gan_token *t, struct gan_account *account)
+{
+	t->account = gan_account_ref(account);
+}
+
+bool
+gan_token_is_idle(const struct gan_token *t)
+{
+	return t->fetch == NULL;
+}
+
 /* The list is taken first: those told may wait again at once, for the next fetch. */
 static void
 tell_all(struct gan_token *t, const struct gan_token_result *r)
@@ -86,11 +100,14 @@ gan_token_free(struct gan_token **tp)
 
 	if (t == NULL)
 		return;
+	if (t->fetch != NULL && t->account != NULL)
+		gan_account_end(t->account);
 	gan_transfer_drop(&t->fetch);
 	tell_all(t, &r);
 	gan_must(t->waiters == NULL);
 	forget(t);
 	gan_buf_fini(&t->request);
+	gan_account_unref(&t->account);
 	gan_config_unref(&t->conf);
 	free(t);
 }
@@ -189,6 +206,8 @@ on_answer(void *arg, struct gan_response *resp)
 
 	memset(&t->request, 0, sizeof(t->request));
 	t->fetch = NULL;
+	if (t->account != NULL)
+		(resp->sent == GAN_NOT_SENT ? gan_account_give : gan_account_end)(t->account);
 	read_answer(t, resp, &r, text);
 	if (resp->scrub != NULL)
 		gan_scrub_text(resp->scrub, text, strlen(text));
@@ -220,6 +239,8 @@ start_fetch(struct gan_token *t, struct gan_err *err)
 		rc = gan_transfer_start(t->ts, &req, on_answer, t, &t->fetch, err);
 	}
 	gan_secret_free(body, req.body_len);
+	if (rc < 0 && t->account != NULL)
+		gan_account_give(t->account);
 	return rc < 0 ? gan_err_wrap(err, rc, "token of %s", t->c->name) : rc;
 }
 
@@ -229,8 +250,11 @@ gan_token_wait(struct gan_token *t, gan_token_fn cb, void *arg, struct gan_err *
 	struct waiter *w = calloc(1, sizeof(*w)), **end = &t->waiters;
 	int rc = GAN_OK;
 
-	if (w == NULL)
+	if (w == NULL) {
+		if (t->fetch == NULL && t->account != NULL)
+			gan_account_give(t->account);
 		return gan_err_set(err, GAN_ENOMEM, "token of %s", t->c->name);
+	}
 	w->cb = cb;
 	w->arg = arg;
 	if (t->fetch == NULL)

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "outbound/connector.h"
 
+struct gan_account;
 struct gan_token;
 
 struct gan_token_result {
@@ -31,6 +32,9 @@ typedef void (*gan_token_fn)(void *arg, const struct gan_token_result *r);
 GAN_MUST_CHECK int gan_token_open(struct gan_transfers *ts, struct gan_config *conf,
     const struct gan_conf_connector *c, struct gan_token **ret_token, struct gan_err *err);
 
+/* Fetches take over a place of this account, which whoever starts one has; see account.h. */
+void gan_token_count(struct gan_token *t, struct gan_account *account);
+
 /* Those who wait are told GAN_EGONE before it returns. */
 void gan_token_free(struct gan_token **tp);
 
@@ -42,7 +46,13 @@ void gan_token_free(struct gan_token **tp);
  */
 const char *gan_token_use(struct gan_token *t, int64_t mono_ms, uint64_t *ret_serial);
 
-/* Start a fetch or join the one under way. The callback never comes from within. */
+/* Would gan_token_wait() start a fetch? */
+bool gan_token_is_idle(const struct gan_token *t);
+
+/*
+ * Start a fetch or join the one under way.  The callback never comes from
+ * within.  The place of a fetch is gone, also when this fails.
+ */
 GAN_MUST_CHECK int gan_token_wait(
     struct gan_token *t, gan_token_fn cb, void *arg, struct gan_err *err);
 

@@ -50,6 +50,7 @@ struct gan_wire {
 	size_t body_len;
 	int64_t connect_ms, total_ms;
 	bool repeatable;       /* may use a kept connection, on which curl repeats a request */
+	size_t answer_max;     /* of the body; 0: GAN_RESPONSE_BODY_MAX */
 	bool answer_is_secret; /* a token: never kept, so it comes as it is */
 	const char *ca_file;   /* borrowed like body; NULL: the system's */
 	/* A client certificate and its key, PEM, borrowed likewise; NULL: none. */
@@ -104,7 +105,7 @@ struct gan_response {
 	enum gan_sent sent;
 	int status; /* of the final answer; 0: none */
 	char *head; /* status line and headers as received (cookies masked); never NULL */
-	char *body; /* never NULL, NUL behind it; at most GAN_RESPONSE_BODY_MAX */
+	char *body; /* never NULL, NUL behind it; at most answer_max */
 	size_t body_len;
 	bool cut;                     /* more came than is kept */
 	char *retry_after;            /* the header as it came, or NULL */

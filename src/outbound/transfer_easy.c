@@ -182,7 +182,7 @@ static size_t
 on_body(char *data, size_t size, size_t count, void *arg)
 {
 	struct gan_transfer *t = transfer_of(arg);
-	size_t n = size * count, room = GAN_RESPONSE_BODY_MAX - t->answer.len;
+	size_t n = size * count, room = t->answer.max - t->answer.len;
 
 	gan_buf_put(&t->answer, data, n < room ? n : room);
 	if (n <= room)
@@ -273,7 +273,7 @@ set_policy(struct gan_transfer *t)
 	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	SET(CURLOPT_HTTP09_ALLOWED, 0L);
 	SET(CURLOPT_ACCEPT_ENCODING, NULL);
-	SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)GAN_RESPONSE_BODY_MAX);
+	SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)t->answer.max);
 	SET(CURLOPT_PROXY, "");
 	SET(CURLOPT_NOPROXY, "*");
 	SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
@@ -347,7 +347,7 @@ gan_transfer_setup(struct gan_transfer *t, const struct gan_wire *req, struct ga
 	t->plain = strncasecmp(req->url, "http://", 7) == 0;
 	t->total_ms = req->total_ms;
 	t->unscrubbed = req->answer_is_secret;
-	t->answer.max = GAN_RESPONSE_BODY_MAX;
+	t->answer.max = req->answer_max > 0 ? req->answer_max : GAN_RESPONSE_BODY_MAX;
 	rc = copy_request(t, req);
 	if (rc == GAN_OK)
 		rc = set_policy(t);
@@ -413,7 +413,8 @@ explain(const struct gan_transfer *t, CURLcode code, struct gan_response *r)
 	else if (t->head_flood)
 		snprintf(r->error, sizeof(r->error), "more than 64 KiB of headers in the answer");
 	else if (t->body_flood || code == CURLE_FILESIZE_EXCEEDED)
-		snprintf(r->error, sizeof(r->error), "the answer is larger than 1 MiB");
+		snprintf(r->error, sizeof(r->error), "the answer is larger than %zu MiB",
+		    t->answer.max >> 20);
 	else if (r->timed_out && t->began)
 		snprintf(r->error, sizeof(r->error), "no complete answer within %s",
 		    gan_duration_format(t->total_ms, took, sizeof(took)));

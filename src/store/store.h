@@ -295,6 +295,14 @@ GAN_MUST_CHECK int gan_store_claim(struct gan_store *s, const char *connector, s
 /* Where the clock of due times was when this store was used last. */
 int64_t gan_store_due_floor(const struct gan_store *s);
 
+/*
+ * What the process before used of its quotas (outbound.h).  take: blocking,
+ * right after open; NULL when no process ever used this store, "" when the last one
+ * left nothing.
+ */
+GAN_MUST_CHECK int gan_store_quota_take(struct gan_store *s, char **ret_text, struct gan_err *err);
+GAN_MUST_CHECK int gan_store_quota_put(struct gan_store *s, const char *text);
+
 /* One try, as it is kept: the request with secrets masked, the answer as received. */
 struct gan_attempt {
 	int64_t started_ms, ended_ms;

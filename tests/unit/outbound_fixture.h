@@ -278,7 +278,7 @@ start(int which, int failures, peer_fn fn, void *arg)
 {
 	peer = peer_open(&loop, fn, arg);
 	conf = config_for(which, failures);
-	ck_assert_msg(gan_outbound_open(&loop, conf, NULL, &out, &err) == 0, "%s", err.msg);
+	ck_assert_msg(gan_outbound_open(&loop, conf, NULL, NULL, &out, &err) == 0, "%s", err.msg);
 }
 
 static inline struct row *

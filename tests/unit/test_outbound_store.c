@@ -77,7 +77,7 @@ start(peer_fn fn, void *arg)
 	ck_assert_msg(gan_config_load(path, true, &conf, &d) == 0, "%s", d.text.data);
 	ck_assert_msg(gan_store_open(&loop, &opt, &store, &err) == 0, "%s", err.msg);
 	gan_store_on_due(store, on_due, NULL);
-	ck_assert_msg(gan_outbound_open(&loop, conf, store, &out, &err) == 0, "%s", err.msg);
+	ck_assert_msg(gan_outbound_open(&loop, conf, store, NULL, &out, &err) == 0, "%s", err.msg);
 }
 
 static void

@@ -91,7 +91,14 @@ $(BUILD)/%.o: %.c $(BUILD)/config.mk
 $(BUILD)/%.o: %.S $(BUILD)/config.mk $(wildcard src/*/*.jq)
 	@mkdir -p $(@D)
 	$(call say,CC)
-	$(Q)$(CC) -Wa,-Isrc -c -o $@ $<
+	$(Q)$(CC) -Wa,-Isrc -Wa,-I$(BUILD) -c -o $@ $<
+
+# The description of the HTTP interface, as GET /openapi.json tells it.
+$(BUILD)/src/inbound/openapi.o: $(BUILD)/openapi.json
+$(BUILD)/openapi.json: doc/openapi.yaml $(BUILD)/config.mk
+	$(call say,GEN)
+	$(Q)$(PYTHON) -c 'import json, sys, yaml; json.dump(yaml.safe_load(sys.stdin), sys.stdout, \
+	    ensure_ascii=False, separators=(",", ":"))' < $< > $@
 
 $(lib): $(lib_obj)
 	@rm -f $@

@@ -98,6 +98,7 @@ gan_batch_split(
     const char *body, size_t len, bool lines, struct gan_batch *ret, struct gan_err *err)
 {
 	const char *end = body + len;
+	struct gan_err json = { 0 };
 	int rc;
 
 	ret->n = 0;
@@ -105,13 +106,14 @@ gan_batch_split(
 		rc = split_lines(body, end, ret, err);
 	} else {
 		/* One level more than an event may have: the array's own. */
-		rc = gan_json_check(body, len, GAN_JSON_DEPTH + 1, NULL, err);
-		if (rc == GAN_OK && !gan_batch_is_array(body, len))
-			rc = gan_err_set(err, GAN_EPARSE,
+		rc = gan_json_check(body, len, GAN_JSON_DEPTH + 1, NULL, &json);
+		if (rc < 0)
+			return gan_err_set(err, (enum gan_code)rc,
+			    "%s. Mend the array and send it again.", json.msg);
+		if (!gan_batch_is_array(body, len))
+			return gan_err_set(err, GAN_EPARSE,
 			    "The body is no JSON array: send [EVENT, EVENT ...], or one event on "
 			    "each line.");
-		if (rc < 0)
-			return rc;
 		while (end[-1] != ']')
 			end--;
 		rc = split_array(strchr(body, '[') + 1, end - 1, ret, err);

@@ -71,14 +71,17 @@ check_header(const struct gan_framing_in *in, size_t i, struct gan_framing *f)
 	const struct gan_header *h = &in->headers[i];
 
 	if (!gan_is_token(h->name) || strlen(h->name) > NAME_MAX_LEN)
-		return refuse(f, 400, "A header name is not a valid token.");
+		return refuse(
+		    f, 400, "A header name is not a valid token: send letters, digits and '-'.");
 	if (!value_is_clean(h->value))
-		return refuse(f, 400, "Header %s has a control character in it.", h->name);
+		return refuse(
+		    f, 400, "Header %s has a control character in it: send it without.", h->name);
 	if (!is_singleton(h->name))
 		return true;
 	for (size_t j = 0; j < i; j++)
 		if (gan_header_is(h->name, in->headers[j].name))
-			return refuse(f, 400, "Header %s was sent more than once.", h->name);
+			return refuse(
+			    f, 400, "Header %s was sent more than once: send it once.", h->name);
 	return true;
 }
 
@@ -91,21 +94,24 @@ check_target(const struct gan_framing_in *in, struct gan_framing *f)
 
 	if (in->tangled)
 		return refuse(f, 400,
-		    "The header has a continued line, an empty name, a NUL, or a lone CR or LF.");
+		    "The header has a continued line, an empty name, a NUL, or a lone CR or LF: send each "
+		    "header on a line of its own.");
 	if (!gan_is_token(in->method))
-		return refuse(f, 400, "The method is not a valid token.");
+		return refuse(f, 400, "The method is not a valid token: send GET or POST.");
 	if (strcmp(in->version, "HTTP/1.1") != 0 && strcmp(in->version, "HTTP/1.0") != 0)
-		return refuse(f, 400, "Only HTTP/1.1 and HTTP/1.0 are spoken here.");
+		return refuse(
+		    f, 400, "Only HTTP/1.1 and HTTP/1.0 are spoken here: send one of them.");
 	if (in->uri[0] != '/')
 		return refuse(f, 400, "The request target must be a path that begins with '/'.");
 	if (strlen(in->uri) > URI_MAX)
-		return refuse(f, 414, "The request target is longer than %d bytes.", URI_MAX);
+		return refuse(f, 414,
+		    "The request target is longer than %d bytes: send a shorter one.", URI_MAX);
 	if (memchr(in->uri, '%', path) != NULL)
-		return refuse(f, 400, "Escapes (%%xx) are not allowed in the path.");
+		return refuse(f, 400, "Escapes (%%xx) are not allowed in the path: send it plain.");
 	for (const char *p = in->uri; *p != '\0'; p++)
 		if (*p <= 0x20 || *p >= 0x7f || *p == '#' || *p == '\\')
-			return refuse(
-			    f, 400, "The request target has a character that is not allowed.");
+			return refuse(f, 400,
+			    "The request target has a character that is not allowed: send it as %%xx.");
 	return true;
 }
 
@@ -121,7 +127,8 @@ check_host(const struct gan_framing_in *in, struct gan_framing *f)
 	}
 	host += strspn(host, " \t");
 	if (*host == '\0' || strpbrk(host, " \t,/?#@\\\"<>") != NULL)
-		return refuse(f, 400, "The Host header is not a host name or address.");
+		return refuse(f, 400,
+		    "The Host header is not a host name or address: send the one of the URL.");
 	return true;
 }
 
@@ -151,11 +158,12 @@ check_transfer(const struct gan_framing_in *in, const char *te, struct gan_frami
 		return refuse(
 		    f, 400, "Content-Length and Transfer-Encoding must not be sent together.");
 	if (strcmp(in->version, "HTTP/1.0") == 0)
-		return refuse(f, 400, "HTTP/1.0 has no Transfer-Encoding.");
+		return refuse(f, 400, "HTTP/1.0 has no Transfer-Encoding: send a Content-Length.");
 	te += strspn(te, " \t");
 	/* With a blank behind it libmicrohttpd would read until the connection ends. */
 	if (strcasecmp(te, "chunked") != 0)
-		return refuse(f, 501, "The only Transfer-Encoding supported is chunked.");
+		return refuse(
+		    f, 501, "The only Transfer-Encoding supported is chunked: send that, or none.");
 	f->chunked = true;
 	return true;
 }
@@ -171,11 +179,12 @@ check_body(const struct gan_framing_in *in, struct gan_framing *f)
 			return false;
 	} else if (length != NULL) {
 		if (!parse_length(length, &f->length))
-			return refuse(f, 400, "Content-Length is not one plain number.");
+			return refuse(f, 400,
+			    "Content-Length is not one plain number: send the length in digits.");
 		f->has_length = true;
 		if (f->length > in->max_body)
 			return refuse(f, 413,
-			    "The body is larger than the %llu bytes allowed here.",
+			    "The body is larger than the %llu bytes allowed here: send less at once.",
 			    (unsigned long long)in->max_body);
 	}
 	if (find(in, "content-encoding") != NULL)
@@ -189,7 +198,8 @@ check_expect(const struct gan_framing_in *in, struct gan_framing *f)
 	const char *expect = find(in, "expect");
 
 	if (expect != NULL && strcasecmp(expect + strspn(expect, " \t"), "100-continue") != 0)
-		return refuse(f, 417, "The only expectation supported is 100-continue.");
+		return refuse(
+		    f, 417, "The only expectation supported is 100-continue: send that, or none.");
 	return true;
 }
 
@@ -200,7 +210,7 @@ gan_framing_check(const struct gan_framing_in *in, struct gan_framing *ret)
 	if (!check_target(in, ret))
 		return;
 	if (in->nheaders > GAN_HEADERS_MAX) {
-		(void)refuse(ret, 431, "More than %d headers.", GAN_HEADERS_MAX);
+		(void)refuse(ret, 431, "More than %d headers: send fewer.", GAN_HEADERS_MAX);
 		return;
 	}
 	for (size_t i = 0; i < in->nheaders; i++)

@@ -153,7 +153,7 @@ void gan_key_leave(struct gan_exchange *x); /* may be called without */
 
 /* ---- posts: erp.c ------------------------------------------------------------------ */
 
-#define GAN_TOPIC_WANTED "A topic has 1 to 100 characters of a-z, 0-9, '.' and '-'."
+#define GAN_TOPIC_WANTED "A topic has 1 to 100 characters of a-z, 0-9, '.' and '-': use such a one."
 
 /* What the meta of each event of a post says; a closing brace is still to come. */
 void gan_erp_meta(struct gan_exchange *x, struct gan_buf *meta);

@@ -46,13 +46,13 @@ take_value(struct gan_param *p, const char *s, size_t n, struct gan_err *err)
 		    p->name);
 	if ((size_t)len >= p->outsz)
 		return gan_err_set(err, GAN_EINVAL,
-		    "Parameter '%s' is longer than the %zu bytes allowed.", p->name, p->outsz - 1);
+		    "Parameter '%s' must not be longer than %zu bytes.", p->name, p->outsz - 1);
 	for (long i = 0; i < len; i++)
 		if ((unsigned char)p->out[i] < ' ' || p->out[i] == 0x7f)
 			len = -1;
 	if (len < 0 || !gan_utf8_valid(p->out, (size_t)len))
 		return gan_err_set(err, GAN_EINVAL,
-		    "Parameter '%s' has control characters or is not UTF-8.", p->name);
+		    "Parameter '%s' must be UTF-8 without control characters.", p->name);
 	return GAN_OK;
 }
 

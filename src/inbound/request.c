@@ -218,7 +218,8 @@ step_end(struct gan_request *r)
 		GAN_FAILPOINT("after-read");
 		r->wait_since_ms = gan_mono_ms();
 		if (r->too_large)
-			refuse(r, GAN_PROBLEM_TOO_LARGE, "The body is larger than allowed here.");
+			refuse(r, GAN_PROBLEM_TOO_LARGE,
+			    "The body is larger than allowed here: send less at once.");
 		else if (r->no_room)
 			(void)gan_request_problem(r, GAN_PROBLEM_UNAVAILABLE, 2,
 			    "Too many large requests at the same time. Send it again later.");
@@ -376,18 +377,18 @@ gan_request_is_refused(const struct gan_request *r, enum gan_problem *ret_p)
 	digits = length == NULL ? 0 : strspn(length, "0123456789");
 	*ret_p = GAN_PROBLEM_FRAMING;
 	if (length != NULL && (digits == 0 || length[digits] != '\0'))
-		return "Content-Length is not one plain number.";
+		return "Content-Length is not one plain number: send the length in digits.";
 	*ret_p = GAN_PROBLEM_TOO_LARGE;
 	if (length != NULL && is_too_long(length))
-		return "The body is larger than allowed here.";
+		return "The body is larger than allowed here: send less at once.";
 	*ret_p = GAN_PROBLEM_HEADERS;
 	/* A lone quote is read as a value of -1 bytes. */
 	if (cookie != NULL && (strlen(cookie) > COOKIE_MAX || strchr(cookie, '"') != NULL ||
 				  has_more(cookie, ";,", WORDS_MAX)))
-		return "The Cookie header is too large or has a quote; nothing here needs one.";
+		return "The Cookie header is too large or has a quote: send none, nothing here needs one.";
 	*ret_p = GAN_PROBLEM_URI;
 	return MHD_get_connection_values(r->mhd, MHD_GET_ARGUMENT_KIND, NULL, NULL) > WORDS_MAX
-		   ? "The request target has too many parts."
+		   ? "The request target has too many parts: send fewer parameters."
 		   : NULL;
 }
 

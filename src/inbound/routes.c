@@ -52,6 +52,21 @@ head_readyz(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS])
 		answer_ok(x);
 }
 
+/* ---- what there is ----------------------------------------------------------------- */
+
+/* openapi.S: doc/openapi.yaml as JSON. */
+extern const char gan_openapi[], gan_openapi_end[];
+
+static void
+head_openapi(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS])
+{
+	(void)part;
+	(void)gan_request_answer(x->req, &(struct gan_answer){ .status = 200,
+					     .type = "application/json",
+					     .body = gan_openapi,
+					     .len = (size_t)(gan_openapi_end - gan_openapi) });
+}
+
 /* ---- routes of later versions ------------------------------------------------------ */
 
 static void
@@ -79,7 +94,7 @@ static const struct route routes[] = {
 	    "Messages are acknowledged with POST." },
 	{ "/healthz", "GET, HEAD", head_healthz, "Health is read with GET." },
 	{ "/readyz", "GET, HEAD", head_readyz, "Health is read with GET." },
-	{ "/openapi.json", "GET, HEAD", head_later, "The description is read with GET." },
+	{ "/openapi.json", "GET, HEAD", head_openapi, "The description is read with GET." },
 };
 
 /* Does the path fit?  What stands for {...} goes to part. */

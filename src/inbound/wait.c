@@ -145,11 +145,9 @@ on_outcome(void *arg, int rc, const char *json, size_t len)
 {
 	struct gan_exchange *x GAN_AUTO(gan_exchange_unref) = arg;
 	char id[GAN_ID_LEN], where[40], applied[GAN_WAIT_TEXT];
-	const struct gan_header headers[] = {
-		{ .name = "Location", .value = where },
-		{ .name = "Preference-Applied", .value = gan_wait_applied(x, applied) },
-		{ .name = "Idempotent-Replayed", .value = "true" },
-	};
+	struct gan_header headers[3] = { { .name = "Preference-Applied",
+	    .value = gan_wait_applied(x, applied) } };
+	size_t n = 1;
 
 	if (rc != GAN_OK) {
 		over(x);
@@ -159,12 +157,17 @@ on_outcome(void *arg, int rc, const char *json, size_t len)
 		return;
 	(void)snprintf(
 	    where, sizeof(where), "/v1/events/%s", gan_id_format(GAN_ID_EVENT, x->event, id));
+	if (strcmp(gan_request_method(x->req), "POST") == 0)
+		headers[n++] = (struct gan_header){ .name = "Location", .value = where };
+	if (x->replayed)
+		headers[n++] =
+		    (struct gan_header){ .name = "Idempotent-Replayed", .value = "true" };
 	(void)gan_request_answer(x->req, &(struct gan_answer){ .status = 200,
 					     .type = "application/json",
 					     .body = json,
 					     .len = len,
 					     .headers = headers,
-					     .nheaders = x->replayed ? 3 : 2 });
+					     .nheaders = n });
 }
 
 void

@@ -49,9 +49,10 @@ static struct {
 	struct job watches[JOBS];
 	size_t nwatches;
 	int refuse_watch;
-	int refuse; /* what ingest and query return at once */
-	int rc;     /* what the callbacks get */
-	bool hold;  /* answer only when told */
+	size_t room; /* ingest refuses more than so many with GAN_EBUSY; 0: no limit */
+	int refuse;  /* what ingest and query return at once */
+	int rc;      /* what the callbacks get */
+	bool hold;   /* answer only when told */
 	enum gan_ingest_verdict verdict;
 	struct gan_quarantine q; /* the last one, copies */
 	unsigned nquarantined;
@@ -100,6 +101,8 @@ gan_store_ingest(struct gan_store *s, const struct gan_ingest *in, gan_ingest_fn
 	(void)s;
 	if (store.refuse < 0)
 		return store.refuse;
+	if (store.room > 0 && store.njobs >= store.room)
+		return GAN_EBUSY;
 	ck_assert_uint_lt(store.njobs++, JOBS);
 	*j = (struct job){ .cb = cb, .arg = arg, .in = *in };
 	j->in.source = copy(in->source);

@@ -142,8 +142,8 @@ answer_failure(struct gan_exchange *x, int rc, const char *text)
 		break;
 	case GAN_ESTATE:
 		(void)gan_request_problem(x->req, GAN_PROBLEM_PAUSED, PAUSED_AFTER_S,
-		    "Nothing is told until somebody resumes it. Read again later.%s%s",
-		    text[0] == '\0' ? "" : " The reason given: ", text);
+		    "Nothing is told until somebody resumes it%s%s. Read again later.",
+		    text[0] == '\0' ? "" : ", for this reason: ", text);
 		break;
 	default:
 		(void)gan_request_problem(x->req,
@@ -227,10 +227,10 @@ gan_outbox_head_read(struct gan_exchange *x, const char *const part[GAN_ROUTE_PA
 		(void)gan_request_problem(x->req, GAN_PROBLEM_PARAMETER, 0, "%s", err.msg);
 	} else if (params[1].given && !gan_param_number(wait, 0, GAN_WAIT_MAX_S, &wait_s)) {
 		(void)gan_request_problem(x->req, GAN_PROBLEM_PARAMETER, 0,
-		    "'wait' is a number of seconds from 0 to %d.", GAN_WAIT_MAX_S);
+		    "'wait' must be a number of seconds from 0 to %d.", GAN_WAIT_MAX_S);
 	} else if (params[2].given && !gan_param_number(limit, 1, LIMIT_MAX, &n)) {
 		(void)gan_request_problem(x->req, GAN_PROBLEM_PARAMETER, 0,
-		    "'limit' is a number of messages from 1 to %d.", LIMIT_MAX);
+		    "'limit' must be a number of messages from 1 to %d.", LIMIT_MAX);
 	} else {
 		/* For those who cannot leave a parameter out. */
 		if (strcmp(x->pull->after, "0") == 0)
@@ -290,7 +290,8 @@ read_cursor(struct gan_exchange *x)
 	const char *body = gan_request_body(x->req, &len);
 
 	if (gan_cj_parse(body, len, &tree, &err) < 0) {
-		(void)gan_request_problem(x->req, GAN_PROBLEM_BODY, 0, "%s", err.msg);
+		(void)gan_request_problem(
+		    x->req, GAN_PROBLEM_BODY, 0, "%s. Mend the JSON and send it again.", err.msg);
 		return false;
 	}
 	cursor = gan_cj_str(tree, "cursor");

@@ -67,16 +67,6 @@ head_openapi(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS])
 					     .len = (size_t)(gan_openapi_end - gan_openapi) });
 }
 
-/* ---- routes of later versions ------------------------------------------------------ */
-
-static void
-head_later(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS])
-{
-	(void)part;
-	(void)gan_request_problem(x->req, GAN_PROBLEM_NOT_BUILT, 0,
-	    "This version of Gantry does not have it yet. GET /openapi.json tells what it has.");
-}
-
 /* ---- the table --------------------------------------------------------------------- */
 
 static const struct route routes[] = {
@@ -91,7 +81,7 @@ static const struct route routes[] = {
 	{ "/v1/outbox/{consumer}", "GET", gan_outbox_head_read,
 	    "Messages are read with GET; POST to /v1/outbox/{consumer}/ack acknowledges them." },
 	{ "/v1/outbox/{consumer}/ack", "POST", gan_outbox_head_ack,
-	    "Messages are acknowledged with POST." },
+	    "Messages are acknowledged with POST; to read them, GET /v1/outbox/{consumer}." },
 	{ "/healthz", "GET, HEAD", head_healthz, "Health is read with GET." },
 	{ "/readyz", "GET, HEAD", head_readyz, "Health is read with GET." },
 	{ "/openapi.json", "GET, HEAD", head_openapi, "The description is read with GET." },

@@ -21,12 +21,13 @@ import rules
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOC = openapi.Doc()
 
-# What only a fault inside, or a race, can bring: tests/unit/test_erp.c and test_inbound.c have them.
+# What only a fault inside, or a race, can bring: tests/unit has them, in test_erp.c and test_erp_batch.c.
 ELSEWHERE = {("GET", "/v1/events/{id}", 503), ("GET", "/v1/objects", 503),
              ("POST", "/v1/events/{source}/{topic}", 409),
-             ("POST", "/v1/events/{source}/{topic}/batch", 409)}
+             ("POST", "/v1/events/{source}/{topic}/batch", 409),
+             ("POST", "/v1/outbox/{consumer}/ack", 503)}
 WHAT_TO_DO = re.compile(r"\b(send|sent|use|check|ask|wait|mend|look|repeat|sign|write|called|needs|must|"
-                        r"spoken|read with|GET /)\b", re.I)
+                        r"spoken|read|take|let|GET /)\b", re.I)
 
 
 # -- the document by itself --------------------------------------------------------
@@ -47,8 +48,8 @@ def test_the_document_is_well_formed():
     used = set()
     for where, node in nodes(tree):
         if isinstance(node, dict) and "$ref" in node:
-            assert set(node) == {"$ref"}, where
-            assert DOC.follow(node) is not None, where
+            assert set(node) <= {"$ref", "description"}, where
+            assert DOC.follow({"$ref": node["$ref"]}) is not None, where
             used.add(node["$ref"])
         if where.endswith("/schema") or re.fullmatch("/components/schemas/[A-Za-z]+", where):
             jsonschema.Draft202012Validator.check_schema(node)
@@ -157,9 +158,32 @@ def problem(got):
     assert WHAT_TO_DO.search(detail), f"what is there to do? {detail}"
 
 
+@pytest.fixture
+def gateway(make_gateway):
+    """Gateways with every kind of source and consumer; gateway(**config)."""
+    def make(**config):
+        gan = make_gateway({"flex.yaml": rules.FLEX_ERP, "release.yaml": rules.RELEASE,
+                            "tell.yaml": TELL}, config=config, start=False)
+        gan.secret("outbox", "outbox-token-0123456789")
+        gan.secret("second", "second-token-0123456789")
+        gan.reconfigure(connectors={"outbox": {"kind": "pull", "tokens": "secret:outbox"},
+                                    "second": {"kind": "pull", "tokens": "secret:second"}})
+        return gan.start()
+    return make
+
+
+TELL = """
+rule: tell
+from: erp/tell
+to: outbox/told
+map: .
+"""
+READER, OTHER = "Bearer outbox-token-0123456789", "Bearer second-token-0123456789"
 TARGETS = {"/hooks/{source}": "/hooks/prodsmart", "/v1/events/{id}": "/v1/events/e0000000000001",
            "/v1/events/{source}/{topic}": "/v1/events/erp/line",
-           "/v1/events/{source}/{topic}/batch": "/v1/events/erp/line/batch"}
+           "/v1/events/{source}/{topic}/batch": "/v1/events/erp/line/batch",
+           "/v1/outbox/{consumer}": "/v1/outbox/outbox",
+           "/v1/outbox/{consumer}/ack": "/v1/outbox/outbox/ack"}
 
 
 def walk_transport(walk):
@@ -176,7 +200,7 @@ def walk_transport(walk):
         walk.raw(501, method, target, "Transfer-Encoding: gzip")
         for other in {"GET", "POST", "PUT", "DELETE", "OPTIONS"} - {method}:
             got = walk.gan.http(other, target, b"" if other in ("POST", "PUT") else None)
-            assert got.status == 405 and got.headers["allow"] in ("POST", "GET, HEAD"), got
+            assert got.status == 405 and got.headers["allow"] in ("POST", "GET", "GET, HEAD"), got
             problem(got)
 
 
@@ -206,6 +230,21 @@ def walk_senders(walk):
     for query in ("", "?key=", "?key=a&key=b", "?key=%zz", "?key=%01", "?key=a&limit=0",
                   "?key=a&before=x", "?key=" + "k" * 201):
         walk(400, "GET", "/v1/objects" + query)
+    for method, target, body in (("GET", "/v1/outbox/outbox", None),
+                                 ("POST", "/v1/outbox/outbox/ack", b'{"cursor":"x"}')):
+        walk(401, method, target, body, token=None)
+        walk(403, method, target, body, Authorization=OTHER)
+        walk(404, method, target.replace("outbox/outbox", "outbox/flex2b"), body,
+             Authorization=READER)
+        walk(409, method, target + ("?after=x" if body is None else ""), body,
+             Authorization=READER)
+    for query in ("after=%zz", "wait=21", "wait=x", "limit=0", "limit=1001", "colour=red"):
+        walk(400, "GET", "/v1/outbox/outbox?" + query, Authorization=READER)
+    for body in (b"", b"{", b"[]", b"{}", b'{"cursor":7}'):
+        walk(400, "POST", "/v1/outbox/outbox/ack", body, Authorization=READER)
+    walk.gan.ctl("pause", "outbox", "--reason", "test")
+    walk(503, "GET", "/v1/outbox/outbox", Authorization=READER)
+    walk.gan.ctl("resume", "outbox", "--reason", "test")
     walk(401, "POST", "/hooks/prodsmart", b"{}", token=None)
     walk(404, "POST", "/hooks/nobody", b"{}", token=None)
     for path in ("/", "/v1", "/v1/events", "/nowhere", "/healthz/", "/v1/events/erp/a/b"):
@@ -214,9 +253,9 @@ def walk_senders(walk):
         problem(got)
 
 
-def walk_full(make_gateway, seen):
+def walk_full(gateway, seen):
     """Nothing can be stored."""
-    gan = make_gateway(config={"store": {"min_free": "1TiB", "spool": 0}})
+    gan = gateway(store={"min_free": "1TiB", "spool": 0})
     if gan.erp_post("line", b"1").status == 202:
         pytest.skip("more than 1 TiB is free here")
     full = Walk(gan)
@@ -236,8 +275,8 @@ def walk_full(make_gateway, seen):
     seen |= full.seen
 
 
-def test_every_error_says_what_to_do(make_gateway):
-    gan = make_gateway({"flex.yaml": rules.FLEX_ERP})
+def test_every_error_says_what_to_do(gateway):
+    gan = gateway()
     walk = Walk(gan)
     late = {}
     for method, path, _ in DOC.operations():
@@ -245,7 +284,7 @@ def test_every_error_says_what_to_do(make_gateway):
         raw.send(sock, f"{method} {TARGETS.get(path, path)} HTTP/1.1\r\nHost: gantry\r\n".encode())
     walk_transport(walk)
     walk_senders(walk)
-    walk_full(make_gateway, walk.seen)
+    walk_full(gateway, walk.seen)
     for (method, target), sock in late.items():
         answer, = raw.answers(raw.read_all(sock))
         walk.note(method, target, kit.Answer(*answer), 408)
@@ -259,8 +298,8 @@ def test_every_error_says_what_to_do(make_gateway):
     assert said - walk.seen - ELSEWHERE - common == set()
 
 
-def test_real_answers_have_the_shapes_of_the_document(make_gateway, sim):
-    gan = make_gateway({"flex.yaml": rules.FLEX_ERP, "release.yaml": rules.RELEASE})
+def test_real_answers_have_the_shapes_of_the_document(gateway, sim):
+    gan = gateway()
     walk = Walk(gan)
     line = b'{"n":1,"key":"a"}'
     first = walk(202, "POST", "/v1/events/erp/line", line, Idempotency_Key="k")
@@ -283,6 +322,14 @@ def test_real_answers_have_the_shapes_of_the_document(make_gateway, sim):
                   "/v1/objects?key=k/dead", "/v1/objects?key=p/a", "/v1/objects?key=none"):
         walk(200, "GET", where, Prefer="wait=1")
         walk(200, "HEAD", where)
+    walk(200, "GET", "/v1/outbox/outbox", Authorization=READER)
+    walk(202, "POST", "/v1/events/erp/tell", b'{"amount":1.10}')
+    page = walk(200, "GET", "/v1/outbox/outbox?wait=20", Authorization=READER).json()
+    assert len(page["messages"]) == 1
+    for event in gan.ctl("events list"):
+        walk(200, "GET", f"/v1/events/{event['id']}")
+    walk(200, "POST", "/v1/outbox/outbox/ack",
+         kit.as_bytes({"cursor": page["messages"][0]["cursor"]}), Authorization=READER)
     for event in gan.ctl("events list"):
         walk(200, "GET", f"/v1/events/{event['id']}")
     assert {d["state"] for d in gan.deliveries()} >= {"delivered", "dead", "waiting"}

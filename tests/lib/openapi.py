@@ -76,6 +76,6 @@ class Doc:
         extra = set(answer.headers) - set(said) - USUAL
         if answer.status == 405:
             extra -= {"allow"}
-        if answer.status in (503, 401):
+        if answer.status in (503, 401):  # from the transport, too
             extra -= {"retry-after", "www-authenticate"}
         assert not extra, (extra, answer)

@@ -133,7 +133,7 @@ enum gan_connector_kind {
 	GAN_CONNECTOR_FLEX2B,
 	GAN_CONNECTOR_PRODSMART,
 	GAN_CONNECTOR_HTTP,
-	GAN_CONNECTOR_PULL, /* loads, not built yet */
+	GAN_CONNECTOR_PULL, /* nobody is called: its receiver reads /v1/outbox/ */
 };
 
 /* Requests that an account may make: floor(per_minute * share / 100) in any window. */
@@ -182,7 +182,6 @@ struct gan_conf_connector {
 	char *ca_file;                   /* absolute, or NULL: the system's */
 	struct gan_conf_deliver deliver; /* `deliver` of the file, then this connector's own keys */
 	struct gan_conf_quota quota;
-	bool not_built;                  /* a rule that targets it is a load error */
 
 	/* movilitas: static token, or api_key + api_secret */
 	struct gan_secret channel_key, token, api_key, api_secret;

@@ -260,14 +260,11 @@ load_connector(struct gan_loader *l, struct gan_conf_connector *c, const struct 
 	if (kind < 0)
 		return;
 	bit = GAN_K_CONNECTOR(kind);
-	c->not_built = l->in_later =
-	    kind_is_later(l, bit, "it loads, and a rule that sends to it is an error", n);
 	c->deliver = l->conf->deliver;
 	if (bit == GAN_K_FLEX2B)
 		default_flex2b(l, &c->deliver);
 	gan_load_defaults(l, "connectors.*", bit, &own);
 	gan_load_section(l, "connectors.*", bit, n, &at);
-	l->in_later = false;
 	finish_quota(l, &c->quota, gan_yaml_get(n, "quota"));
 	if (bit == GAN_K_MOVILITAS)
 		finish_movilitas(l, n);

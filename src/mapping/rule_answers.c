@@ -77,7 +77,7 @@ check_operation(struct gan_rule_loader *l, const struct gan_rule *rule,
 {
 	struct gan_err err = { 0 };
 
-	for (size_t i = 0; i < GAN_COUNT(ends) && l->knows != NULL && !c->not_built; i++) {
+	for (size_t i = 0; i < GAN_COUNT(ends) && l->knows != NULL; i++) {
 		char *name GAN_AUTO(gan_str_free) = NULL;
 
 		if (!ends_with(topic, ends[i]))

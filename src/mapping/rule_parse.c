@@ -154,7 +154,7 @@ parse_glob(struct parse *p, const struct gan_yaml_node *node, const char *key)
 			return GAN_ENOMEM;
 		if (!gan_rule_names_answers(node->text))
 			check_source(p, node, name);
-		else if (gan_rule_check_answers(p->l, r, node) < 0)
+		else if (!p->off && gan_rule_check_answers(p->l, r, node) < 0)
 			return GAN_ENOMEM;
 	}
 	char **from = realloc(r->from, (r->nfrom + 1) * sizeof(*from));
@@ -197,11 +197,6 @@ check_connector(struct parse *p, const struct gan_yaml_node *node)
 		ERROR(p, node, "there is no connector '%s', did you mean '%s'?", name, near);
 	else if (found == NULL)
 		ERROR(p, node, "there is no connector '%s' in gantry.yaml", name);
-	else if (found->not_built)
-		ERROR(p, node,
-		    "the kind of connector '%s' is not built yet in this version: nothing can be "
-		    "sent to it",
-		    name);
 }
 
 static int
@@ -451,7 +446,7 @@ check_whole(struct parse *p, const struct gan_yaml_node *root)
 		if (keys[i].required && gan_yaml_get(root, keys[i].key) == NULL)
 			gan_diag_at(p->l->d, GAN_DIAG_ERROR, r->doc, 1, 1,
 			    "the key '%s' is missing", keys[i].key);
-	if (c != NULL && !p->off && !c->not_built && p->l->knows != NULL &&
+	if (c != NULL && !p->off && p->l->knows != NULL &&
 	    p->l->knows(c, r->operation, r->on_unknown_set, r->on_unknown, &err) < 0)
 		ERROR(p, to, "%s", err.msg);
 }

@@ -70,9 +70,8 @@ struct gan_rules {
  * Read conf->mapping.rules/<name>.yaml in name order with the tables and event
  * files they name, and check everything that needs no jq: form, names, globs,
  * sources and connectors that exist (a typo gets a "did you mean"), operations
- * (asked through knows_operation), kinds that are not built yet (an error),
- * on_unknown that the operation does not allow.  All findings go to d.
- * Returns 0, GAN_ECONFIG or GAN_ENOMEM.
+ * (asked through knows_operation), on_unknown that the operation does not allow.  All findings go
+ * to d. Returns 0, GAN_ECONFIG or GAN_ENOMEM.
  *
  * knows_operation: 0 fine; else a negative code with the reason in err.
  */

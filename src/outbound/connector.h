@@ -73,7 +73,7 @@ extern const struct gan_kind gan_kind_flex2b;
 extern const struct gan_kind gan_kind_prodsmart;
 extern const struct gan_kind gan_kind_http;
 
-/* NULL: not built yet. */
+/* NULL: nobody is called (pull). */
 const struct gan_kind *gan_kind_of(enum gan_connector_kind kind);
 const char *gan_kind_name(enum gan_connector_kind kind);
 

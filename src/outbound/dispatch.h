@@ -42,7 +42,7 @@ struct gan_conn {
 	char *name;
 	struct gan_config *conf; /* the newest that has it */
 	const struct gan_conf_connector *c;
-	const struct gan_kind *kind; /* NULL: not built yet */
+	const struct gan_kind *kind; /* NULL: nobody is called */
 	struct gan_token *token;
 	struct gan_account *account;
 	bool removed; /* gone from the configuration; freed when idle */

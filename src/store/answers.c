@@ -193,6 +193,7 @@ put_response(
     struct gan_store *s, const struct gan_dlv *d, struct gan_buf *b, struct gan_buf *left_out)
 {
 	sqlite3_stmt *st GAN_AUTO(gan_db_rewind) = NULL;
+	sqlite3_stmt *last GAN_AUTO(gan_db_rewind) = NULL;
 	int64_t from = d->id;
 	int rc = responder(s, d, &from);
 
@@ -202,6 +203,13 @@ put_response(
 	rc = gan_db_step(s->db, st);
 	if (rc > 0)
 		put_part(b, left_out, "response", "response", st, 0);
+	if (rc != 0)
+		return rc < 0 ? rc : GAN_OK;
+	/* Too long to be kept twice, or of no use for the story: as it was received. */
+	last = gan_bind(s->db, GAN_SQL_ATTEMPT_NEWEST, GAN_I(from));
+	rc = gan_db_step(s->db, last);
+	if (rc > 0 && sqlite3_column_int(last, 2) != 0)
+		put_part(b, left_out, "response", "response", last, 1);
 	else
 		gan_json_str(b, "response", NULL);
 	return rc < 0 ? rc : GAN_OK;

@@ -124,7 +124,8 @@
 			" response_head, response, response_cut FROM attempt"                      \
 			" WHERE delivery_id = ?1 ORDER BY id")                                     \
 	X(ATTEMPT_DROP, "DELETE FROM attempt WHERE delivery_id = ?1")                              \
-	X(ATTEMPT_NEWEST, "SELECT status, response FROM attempt INDEXED BY attempt_delivery"       \
+	X(ATTEMPT_NEWEST, "SELECT status, response, verdict = 'delivered' AND response_cut = 0"    \
+			  " FROM attempt INDEXED BY attempt_delivery"                              \
 			  " WHERE delivery_id = ?1 ORDER BY id DESC LIMIT 1")                      \
 	/* answers */                                                                              \
 	X(ANSWER_PUT, "INSERT INTO answer(event_id, delivery_id, origin_id, depth, origin_key)"    \

@@ -652,21 +652,21 @@ START_TEST(what_comes_later_loads_with_one_warning_each)
 	       "connectors:\n"
 	       "  ps: {kind: prodsmart, base_url: \"https://x\", api_key: secret:user, api_secret: "
 	       "secret:pass, quota: {per_minute: 120, share: 80%}}\n"
-	       "  out: {kind: pull, tokens: [secret:no]}\n"
+	       "  out: {kind: pull, tokens: [secret:hook]}\n"
 	       "  mv: {kind: movilitas, base_url: \"https://x\", channel_key: secret:chan, token: "
 	       "secret:tok, quota: {per_minute: 5}}\n"
 	       "alerts:\n  - {when: attention > 0, for: 10m, to: \"https://h/x?y=z\"}\n");
-	ck_assert_uint_eq(diags.warnings, 4);
+	ck_assert_uint_eq(diags.warnings, 3);
 	ck_assert_uint_eq(times("kind prodsmart-feed is not built yet"), 1);
 	ck_assert_uint_eq(times("'reconcile' is not built yet"), 1);
 	ck_assert_uint_eq(times("kind prodsmart is not built yet"), 0);
-	ck_assert_uint_eq(times("kind pull is not built yet"), 1);
+	ck_assert_uint_eq(times("kind pull is not built yet"), 0);
 	ck_assert_uint_eq(times("'quota' is not built yet"), 0);
 	ck_assert_uint_eq(times("'alerts' is not built yet"), 1);
 	ck_assert(gan_config_source(conf, "f")->not_built);
 	ck_assert(!gan_config_source(conf, "w")->not_built);
-	ck_assert(gan_config_connector(conf, "out")->not_built);
-	ck_assert(!gan_config_connector(conf, "mv")->not_built);
+	ck_assert_str_eq(gan_config_connector(conf, "out")->tokens[0].name, "hook");
+	ck_assert_ptr_nonnull(gan_config_connector(conf, "out")->tokens[0].bytes);
 }
 END_TEST
 

@@ -73,7 +73,7 @@ setup(void)
 	sources[0] = (struct gan_conf_source){ .name = (char *)"erp" };
 	sources[1] = (struct gan_conf_source){ .name = (char *)"feed", .not_built = true };
 	connectors[0] = (struct gan_conf_connector){ .name = (char *)"wms" };
-	connectors[1] = (struct gan_conf_connector){ .name = (char *)"later", .not_built = true };
+	connectors[1] = (struct gan_conf_connector){ .name = (char *)"later" };
 	conf = (struct gan_config){ .dir = data_dir,
 		.sources = sources,
 		.nsources = 2,

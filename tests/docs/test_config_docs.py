@@ -179,6 +179,9 @@ def test_the_sample_works_as_it_stands(installed):
 def test_the_commented_examples_load_with_warnings(installed):
     path = installed / "gantry.yaml"
     path.write_text(uncommented(path.read_text()))
+    for name in re.findall(r"secret:([a-z0-9-]+)", path.read_text()):
+        (installed / "secrets" / name).write_text(f"a-secret-for-the-test-{name}\n")
+        (installed / "secrets" / name).chmod(0o640)
     done = run("-c", path, "-t")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "kind prodsmart-feed is not built yet" in done.stdout + done.stderr

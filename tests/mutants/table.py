@@ -344,9 +344,33 @@ mutant("a crash leaves a core",
         "	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);", "	(void)none;"),
        killers=["tests/fault/test_secrets.py::test_a_crash_leaves_no_core"], sign="")
 mutant("any token opens a source",
-       ("src/inbound/erp.c", "		if (gan_equal_secret(src->tokens[i], digest, GAN_SHA256_LEN))",
-        "		if (gan_equal_secret(src->tokens[i], digest, 0))"),
+       ("src/inbound/auth.c", "		if (gan_equal_secret(a->ways[i].digest, c->digest, GAN_SHA256_LEN))",
+        "		if (gan_equal_secret(a->ways[i].digest, c->digest, 0))"),
        killers=["test_erp:posts_are_refused_with_a_reason"], sign="")
+mutant("a password does as a token of the sender",
+       ("src/inbound/auth.c", "basic ? \"basic\" : \"bearer\"", "basic ? \"basic\" : \"basic\""),
+       killers=["test_erp:basic_is_for_those_who_only_know_it"], sign="Bearer c2Fw")
+mutant("a sender sees whoever used the same key",
+       ("src/store/object.c", "event, j->q.source, false", "event, NULL, false"),
+       killers=["test_store_watch:a_sender_sees_its_own_events_of_a_key_in_pages",
+                "tests/e2e/test_erp.py::test_outcomes_are_found_by_business_key"], sign="")
+mutant("a sender is told of the outcome while a delivery is being sent",
+       ("src/store/sql.h", "event_id = ?1 AND state IN (0, 1)) FROM", "event_id = ?1 AND state IN (0)) FROM"),
+       killers=["test_store_watch:the_last_delivery_ends_the_wait"], sign="told")
+mutant("a sender is not told of the outcome when it comes",
+       ("src/store/dlv.c", "		gan_watch_touch(s, d->event_id);", "		(void)s;"),
+       killers=["test_store_watch:the_last_delivery_ends_the_wait"], sign="nothing happened")
+mutant("a sender that waits on purpose is taken for one that is forgotten",
+       ("src/inbound/server_limits.c", "answer_ms && now > r->wait_until_ms)", "answer_ms)"),
+       killers=["test_server_limits:a_handler_may_ask_for_patience"], sign="")
+mutant("a sender may use a key that is under way",
+       ("src/inbound/idempotency.c", "sizeof(x->hash)) != 0)", "sizeof(x->hash)) != 0 || k != NULL)"),
+       killers=["test_erp:the_same_key_twice_at_a_time",
+                "test_erp_batch:one_batch_of_a_key_at_a_time"], sign="409")
+mutant("a sender's batch has one key for all its items",
+       ("src/inbound/erp_batch.c", "sizeof(place), \"%zu\", i);", "sizeof(place), \"%d\", 0);"),
+       killers=["test_erp_batch:each_item_is_an_event",
+                "tests/e2e/test_batch.py::test_a_repeated_batch_is_answered_as_the_first"], sign="")
 mutant("a 503 does not say when to come again",
        ("src/inbound/request.c", "retry_after_s > 0 ? &extra : NULL",
         "retry_after_s > 3600 ? &extra : NULL"),

@@ -82,8 +82,13 @@ START_TEST(operations_are_known_by_name)
 	ck_assert_str_eq(err.msg, "connector erp has no operation anything: declare it under "
 				  "'operations' of the connector in gantry.yaml");
 	erp.kind = GAN_CONNECTOR_PULL;
-	ck_assert_int_eq(gan_outbound_knows(&erp, "anything", false, 0, &err), GAN_ECONFIG);
-	ck_assert_ptr_nonnull(strstr(err.msg, "kind pull"));
+	ck_assert_int_eq(gan_outbound_knows(&erp, "any.thing_1", false, 0, &err), 0);
+	ck_assert_int_eq(gan_outbound_knows(&erp, "any.thing", true, GAN_ON_UNKNOWN_HOLD, &err), 0);
+	ck_assert_int_eq(
+	    gan_outbound_knows(&erp, "any.thing", true, GAN_ON_UNKNOWN_RESEND, &err), GAN_ECONFIG);
+	ck_assert_ptr_nonnull(strstr(err.msg, "leave on_unknown out"));
+	ck_assert_int_eq(gan_outbound_knows(&erp, "any thing", false, 0, &err), GAN_EINVAL);
+	ck_assert_ptr_nonnull(strstr(err.msg, "use 1 to 64 characters"));
 }
 END_TEST
 

@@ -153,6 +153,7 @@ void gan_verb_rules_list(struct gan_call *c);
 void gan_verb_rules_check(struct gan_call *c);
 void gan_verb_rules_test(struct gan_call *c);
 void gan_verb_rules_try(struct gan_call *c);
+void gan_verb_rules_diff(struct gan_call *c);
 void gan_verb_config_show(struct gan_call *c);
 void gan_verb_config_check(struct gan_call *c);
 

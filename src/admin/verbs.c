@@ -41,6 +41,7 @@ static const struct gan_verb verbs[] = {
 	{ "rules check", "rule ", false, gan_verb_rules_check },
 	{ "rules test", "rule ", false, gan_verb_rules_test },
 	{ "rules try", "rule id event source topic ", false, gan_verb_rules_try },
+	{ "rules diff", GAN_SCOPE_ARGS "rules after limit ", false, gan_verb_rules_diff },
 	{ "config show", "", false, gan_verb_config_show },
 	{ "config check", "", false, gan_verb_config_check },
 	{ "quarantine list", "source " PAGE, false, gan_verb_quarantine_list },

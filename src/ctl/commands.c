@@ -47,6 +47,10 @@ const struct gan_ctl_option gan_ctl_options[GAN_CTL_NOPTIONS] = {
 	    "change the body in $VISUAL or $EDITOR" },
 	[GAN_CTL_OPT_PLAN] = { "plan", NULL, NULL, GAN_CTL_FLAG,
 	    "say what would be made, and change nothing" },
+	[GAN_CTL_OPT_RULES] = { "rules", "DIR", NULL, GAN_CTL_TEXT,
+	    "the rule files of this folder, in place of those of the configuration" },
+	[GAN_CTL_OPT_AFTER] = { "after", "ID", "after", GAN_CTL_TEXT,
+	    "go on after this event: the next page" },
 };
 
 const struct gan_ctl_option gan_ctl_globals[] = {
@@ -210,6 +214,11 @@ const struct gan_ctl_command gan_ctl_commands[] = {
 	    gan_ctl_run_files, NULL },
 	{ "rules try", "RULE [EVENT-ID]", "rule", 1, 2, BIT(EVENT_FILE) | BIT(SOURCE) | BIT(TOPIC),
 	    SLOW, "what a rule would make of an event; nothing is sent", gan_ctl_run_try, NULL },
+	{ "rules diff", "[EVENT-ID...]", "ids", 0, -1,
+	    BIT(RULES) | BIT(SOURCE) | BIT(TOPIC) | BIT(RULE) | BIT(CONNECTOR) | BIT(KEY) |
+		BIT(SINCE) | BIT(UNTIL) | BIT(AFTER) | BIT(LIMIT),
+	    SLOW, "what the rule files would make of stored events, against those in force",
+	    gan_ctl_run_diff, NULL },
 	{ "config show", "", NULL, 0, 0, 0, QUICK, "the configuration with all defaults",
 	    gan_ctl_run_files, NULL },
 	{ "config check", "", NULL, 0, 0, 0, SLOW,

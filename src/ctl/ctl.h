@@ -63,6 +63,8 @@ enum {
 	GAN_CTL_OPT_BODY,
 	GAN_CTL_OPT_EDIT,
 	GAN_CTL_OPT_PLAN,
+	GAN_CTL_OPT_RULES,
+	GAN_CTL_OPT_AFTER,
 	GAN_CTL_NOPTIONS,
 };
 
@@ -166,12 +168,14 @@ void gan_ctl_request_begin(struct gan_buf *b, const char *verb);
 void gan_ctl_request_str(struct gan_buf *b, const char *key, const char *value);
 void gan_ctl_request_int(struct gan_buf *b, const char *key, int64_t value);
 void gan_ctl_request_flag(struct gan_buf *b, const char *key);
+/* All operands as "ids", when there are any. */
+void gan_ctl_request_ids(const struct gan_ctl *ctl, struct gan_buf *b);
 void gan_ctl_request_end(struct gan_buf *b, const char *reason);
 /* All options of the command that are sent. GAN_EINVAL: a value makes no sense. */
 GAN_MUST_CHECK int gan_ctl_request_options(
     struct gan_ctl *ctl, struct gan_buf *b, struct gan_err *err);
 
-/* ---- run.c, bulk.c, correct.c, replay.c, offline.c: each returns an exit code ---- */
+/* ---- run.c, bulk.c, correct.c, replay.c, diff.c, offline.c: each returns an exit code ---- */
 
 int gan_ctl_run_plain(struct gan_ctl *ctl);
 int gan_ctl_run_status(struct gan_ctl *ctl);
@@ -179,6 +183,7 @@ int gan_ctl_run_show(struct gan_ctl *ctl);
 int gan_ctl_run_reload(struct gan_ctl *ctl);
 int gan_ctl_run_backup(struct gan_ctl *ctl);
 int gan_ctl_run_each(struct gan_ctl *ctl);
+int gan_ctl_run_diff(struct gan_ctl *ctl);
 int gan_ctl_run_replay(struct gan_ctl *ctl);
 int gan_ctl_run_correct(struct gan_ctl *ctl);
 int gan_ctl_run_accept(struct gan_ctl *ctl);
@@ -225,6 +230,9 @@ struct gan_ctl_telling {
 };
 void gan_ctl_put_story(
     struct gan_span story, const struct gan_ctl_telling *how, struct gan_buf *out);
+
+/* How two values differ, a line for each member that does. diff.c */
+void gan_ctl_put_diff(struct gan_span before, struct gan_span after, struct gan_buf *out);
 
 /* What a person can do about a delivery or event in this state; NULL: nothing is needed. */
 const char *gan_ctl_advice(const char *kind_or_state);

@@ -94,7 +94,7 @@ gan_ctl_put_completion(struct gan_buf *out)
 	    "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} "
 	    "words=\n"
 	    "\tcase $prev in\n"
-	    "\t--socket|--config|--event-file|--body) COMPREPLY=($(compgen -f -- \"$cur\")); "
+	    "\t--socket|--config|--event-file|--body|--rules) COMPREPLY=($(compgen -f -- \"$cur\")); "
 	    "return ;;\n"
 	    "\t--output) words=\"table json jsonl\" ;;\n"
 	    "\t--color) words=\"auto always never\" ;;\n"

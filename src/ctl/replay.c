@@ -21,12 +21,7 @@ request(struct gan_ctl *ctl, struct gan_buf *b, bool plan, const char *upto, str
 	int rc;
 
 	gan_ctl_request_begin(b, ctl->cmd->name);
-	for (int i = 0; i < ctl->noperands; i++) {
-		gan_buf_puts(b, i == 0 ? "\"ids\":[" : ",");
-		gan_buf_json(b, ctl->operands[i], strlen(ctl->operands[i]));
-	}
-	if (ctl->noperands > 0)
-		gan_buf_puts(b, "]");
+	gan_ctl_request_ids(ctl, b);
 	rc = gan_ctl_request_options(ctl, b, err);
 	if (plan)
 		gan_ctl_request_flag(b, "plan");

@@ -46,6 +46,19 @@ gan_ctl_request_flag(struct gan_buf *b, const char *key)
 }
 
 void
+gan_ctl_request_ids(const struct gan_ctl *ctl, struct gan_buf *b)
+{
+	if (ctl->noperands == 0)
+		return;
+	put_key(b, "ids");
+	for (int i = 0; i < ctl->noperands; i++) {
+		gan_buf_puts(b, i == 0 ? "[" : ",");
+		gan_buf_json(b, ctl->operands[i], strlen(ctl->operands[i]));
+	}
+	gan_buf_puts(b, "]");
+}
+
+void
 gan_ctl_request_end(struct gan_buf *b, const char *reason)
 {
 	gan_buf_puts(b, "}");

@@ -20,6 +20,7 @@
 #include "base/hmac.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "json/compact.h"
 #include "store/db.h"
 #include "store/dedupe.h"
 #include "store/rescue.h"
@@ -483,14 +484,6 @@ GAN_MUST_CHECK int gan_claim_turn(struct gan_store *s, int64_t head, const struc
 /* settle.c */
 GAN_MUST_CHECK int gan_attempt_put(
     struct gan_store *s, int64_t delivery, const struct gan_attempt *a);
-
-/* ---- compact.c ---------------------------------------------------------------- */
-
-/*
- * JSON without white space, numbers as they are written; with sort, members in
- * byte order of their names.  GAN_EPARSE when it is none.
- */
-GAN_MUST_CHECK int gan_json_compact(const char *text, size_t len, bool sort, struct gan_buf *out);
 
 /* ---- shape.c: the objects of design section 11 ---------------------------------- */
 

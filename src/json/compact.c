@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * compact.c - JSON on one line, and in one canonical order for the hash of an
- * effect: numbers and strings stay the text that they are, so nothing can
- * become equal (or different) by rounding.
+ * compact.c - see compact.h; for the hash of an effect, among others: numbers
+ * and strings stay the text that they are.
  */
+#include "json/compact.h"
+
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/str.h"
-#include "store/store_priv.h"
 
 #define DEPTH_MAX 256
 

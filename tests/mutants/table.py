@@ -129,8 +129,8 @@ mutant("curl may repeat a request by itself",
 # -- order per key ----------------------------------------------------------------------
 
 mutant("there is no order per key",
-       ("src/store/lanes.c", "	if (key != NULL)\n		rc = gan_db_int(", "	if (false)\n"
-        "		rc = gan_db_int("),
+       ("src/store/lanes.c", "	if (key != NULL)\n		rc = lane_find(", "	if (false)\n"
+        "		rc = lane_find("),
        ("src/store/lanes.c", "GAN_I(lane), GAN_T(connector), GAN_T(key),",
         "GAN_I(lane), GAN_T(connector), GAN_NULL,"),
        killers=["test_store_flow:a_lane_keeps_its_order_and_blocks_only_itself"], sign="")
@@ -138,6 +138,46 @@ mutant("a lane is claimed although it is leased",
        ("src/store/sql.h", "X(LANE_LEASE, \"UPDATE lane SET next_ms = NULL, lease_owner = ?2,",
         "X(LANE_LEASE, \"UPDATE lane SET lease_owner = ?2,"),
        killers=["test_store_flow:a_lane_keeps_its_order_and_blocks_only_itself"], sign="")
+mutant("a corrected copy stands behind those of its key",
+       ("src/store/lanes.c", "GAN_SQL_LANE_NEXT,\n		GAN_SQL_LANE_PLACED };",
+        "GAN_SQL_LANE_NEXT };"),
+       killers=["test_store_correct:a_copy_takes_the_place"], sign="")
+mutant("a corrected copy forgets its place when it leaves its lane",
+       ("src/store/command.c", "return rc == GAN_OK ? gan_correct_place(s, d, lane) : rc;",
+        "return rc;"),
+       killers=["test_store_correct:a_copy_of_one_that_left_its_lane"], sign="")
+mutant("who corrects may approve it",
+       ("src/store/correct.c", "j->c.four_eyes && j->c.who != NULL", "false"),
+       killers=["tests/e2e/test_correct.py::test_who_corrected_may_not_approve"], sign="")
+mutant("a corrected copy is another side effect than its original",
+       ("src/store/correct.c", "int rc = gan_effect_hand(s, d, copy, r->body, r->body_len, "
+        "c->now_ms);", "int rc = GAN_OK;"),
+       killers=["test_store_correct:a_copy_has_its_original_s_effect"], sign="")
+mutant("let go without what it comes after, a delivery waits all the same",
+       ("src/store/effects.c", "return rc < 0 ? rc : gan_run(s->db, GAN_SQL_PAYLOAD_FREE, "
+        "GAN_I(d->id));", "return rc;"),
+       killers=["test_store_correct:one_is_let_go_without_what_it_waits_for"], sign="")
+mutant("a replay does not keep how far it is",
+       ("src/store/sql.h", "UPDATE replay SET at = ?2,", "UPDATE replay SET at = at + 0 * ?2,"),
+       killers=["test_store_replay:it_goes_on_where_it_was_and_never_twice",
+                "tests/e2e/test_replay.py::test_kill_in_the_middle_loses_and_doubles_nothing"],
+       sign="")
+mutant("a step of a replay that does not follow the last one is taken",
+       ("src/store/replay.c", "(no != c->no || at != c->before_id)", "no != c->no"),
+       killers=["test_store_replay:it_goes_on_where_it_was_and_never_twice"], sign="")
+mutant("a replay is as urgent as what has just come",
+       ("src/store/lanes.c", "GAN_I(replay ? PRIO_REPLAY : PRIO_LIVE)", "GAN_I(PRIO_LIVE)"),
+       killers=["test_store_replay:a_replay_waits_for_all_others"], sign="")
+mutant("a live one waits as long as the replay before it",
+       ("src/store/lanes.c", "prio == PRIO_REPLAY && !replay", "false && !replay"),
+       killers=["test_store_replay:a_live_one_behind_a_replay",
+                "tests/e2e/test_replay.py::test_live_ones_go_first"], sign="")
+mutant("a plan of a replay makes it",
+       ("src/admin/verbs_replay.c", "if (!gan_call_flag(c, \"plan\"))", "if (true)"),
+       killers=["tests/e2e/test_replay.py::test_a_plan_changes_nothing"], sign="")
+mutant("what if takes the rules in force for those of the files",
+       ("src/admin/verbs_diff.c", "d->walk, 1, d->files, ", "d->walk, 1, d->now, "),
+       killers=["tests/e2e/test_rules_diff.py::test_what_changes"], sign="")
 mutant("a lease that ran out is not seen",
        ("src/store/claim.c", "	rc = claim_late(s, j);", "	rc = GAN_OK;"),
        killers=["test_store_flow:a_lost_lease_is_unknown"], sign="")

@@ -193,7 +193,7 @@ struct gan_conf_connector {
 	struct gan_secret user, password;
 	bool flex2b_raw; /* token_header: raw */
 	/* prodsmart: api_key and api_secret of above */
-	bool prodsmart_basic; /* machines: basic */
+	bool prodsmart_basic;                                     /* machines: basic */
 	struct gan_conf_header query_names[GAN_CONF_QUERY_NAMES]; /* ours, and what is sent */
 	size_t nquery_names;
 	/* http */

@@ -171,7 +171,7 @@ from_editor(struct gan_ctl *ctl)
 		rc = edit(&before, &body, &len);
 	if (rc != GAN_CTL_OK)
 		return rc;
-	if (len == before.len && memcmp(body, before.data, len) == 0)
+	if (body != NULL && len == before.len && memcmp(body, before.data, len) == 0)
 		return gan_ctl_fail_text(
 		    GAN_CTL_NEGATIVE, "the body is as it was: nothing was changed");
 	return send_body(ctl, body, len);

@@ -57,13 +57,13 @@
 	/* replays */                                                                              \
 	X(REPLAY_PUT, "INSERT INTO replay(state, filter, who, reason, begun_ms, at, upto,"         \
 		      " events, deliveries, rejected) VALUES(0, ?1, ?2, ?3, ?4, 0, ?5, 0, 0, 0)")  \
-	X(REPLAY_RUNNING, "SELECT id, at FROM replay INDEXED BY replay_running WHERE state = 0"        \
+	X(REPLAY_RUNNING, "SELECT id, at FROM replay INDEXED BY replay_running WHERE state = 0"    \
 			  " LIMIT 1")                                                              \
 	X(REPLAY_GET, "SELECT id, state, filter, who, reason, begun_ms, ended_ms, at, upto,"       \
 		      " events, deliveries, rejected, last_rejection FROM replay WHERE id = ?1")   \
 	X(REPLAY_LIST, "SELECT id, state, filter, who, reason, begun_ms, ended_ms, at, upto,"      \
 		       " events, deliveries, rejected, last_rejection FROM replay"                 \
-		       " WHERE id < ?1 ORDER BY id DESC LIMIT ?2")                                               \
+		       " WHERE id < ?1 ORDER BY id DESC LIMIT ?2")                                 \
 	X(REPLAY_STEP, "UPDATE replay SET at = ?2, events = events + 1, deliveries ="              \
 		       " deliveries + ?3, rejected = rejected + ?4, last_rejection ="              \
 		       " coalesce(?5, last_rejection) WHERE id = ?1")                              \
@@ -72,7 +72,7 @@
 	X(DLV_PUT, "INSERT INTO delivery(id, event_id, rule, output_no, connector, operation,"     \
 		   " lane_id, key, effect, state, created_ms, next_ms, valid_until_ms,"            \
 		   " on_unknown, on_dead, part, replay_no) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8," \
-		   " ?9, 0, ?10, ?10, ?11, ?12, ?13, ?14, ?15)")                                               \
+		   " ?9, 0, ?10, ?10, ?11, ?12, ?13, ?14, ?15)")                                   \
 	X(DLV_GET, "SELECT " GAN_DLV_COLS " FROM delivery WHERE id = ?1")                          \
 	X(DLV_SHOW, "SELECT " GAN_DLV_COLS " FROM delivery WHERE id = ?1")                         \
 	X(DLV_LAST, "SELECT coalesce(max(id), 0) FROM delivery")                                   \
@@ -138,7 +138,8 @@
 	/* lanes */                                                                                \
 	X(LANE_PUT, "INSERT INTO lane(id, connector, key, open, head, prio, next_ms)"              \
 		    " VALUES(?1, ?2, ?3, 1, ?1, ?4, ?5)")                                          \
-	X(LANE_FIND, "SELECT id, prio FROM lane INDEXED BY lane_key WHERE connector = ?1 AND key = ?2")  \
+	X(LANE_FIND,                                                                               \
+	    "SELECT id, prio FROM lane INDEXED BY lane_key WHERE connector = ?1 AND key = ?2")     \
 	X(LANE_GET, "SELECT connector, key, open, head, lease_until FROM lane WHERE id = ?1")      \
 	X(LANE_ADD, "UPDATE lane SET open = open + ?2 WHERE id = ?1")                              \
 	X(LANE_PRIO, "UPDATE lane SET prio = ?2 WHERE id = ?1")                                    \

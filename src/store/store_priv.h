@@ -20,12 +20,12 @@
 #include "base/hmac.h"
 #include "base/id.h"
 #include "base/mem.h"
-#include "json/compact.h"
 #include "store/db.h"
 #include "store/dedupe.h"
 #include "store/rescue.h"
 #include "store/spool.h"
 #include "store/store.h"
+#include "json/compact.h"
 
 enum gan_job_class {
 	GAN_JOB_INGEST,

@@ -267,18 +267,18 @@ mutant("there is no second MHD_run()",
        killers=["test_server_limits:a_crowd_needs_no_heartbeat",
                 "test_server_limits:full_house_recovers"], sign="")
 mutant("an answer has no cap",
-       ("src/outbound/transfer_easy.c", "room = GAN_RESPONSE_BODY_MAX - t->answer.len;",
+       ("src/outbound/transfer_easy.c", "room = t->answer.max - t->answer.len;",
         "room = SIZE_MAX;"),
-       ("src/outbound/transfer_easy.c", "	t->answer.max = GAN_RESPONSE_BODY_MAX;",
-        "	t->answer.max = SIZE_MAX / 2;"),
+       ("src/outbound/transfer_easy.c",
+        "req->answer_max > 0 ? req->answer_max : GAN_RESPONSE_BODY_MAX;", "SIZE_MAX / 2;"),
        killers=["test_transfer:endings_are_told_apart"], sign="")
 mutant("Retry-After is ignored",
        ("src/outbound/send.c",
         "			wait = gan_retry_after_ms(resp->retry_after, gan_wall_ms(), wait);\n", ""),
        killers=["test_outbound:retry_after_makes_the_whole_connector_wait"], sign="")
 mutant("only the delivery waits, not its connector",
-       ("src/outbound/send.c", "	if (until > c->wait_ms)\n		c->wait_ms = until;\n",
-        "	(void)until;\n"),
+       ("src/outbound/send.c",
+        "	gan_account_hold(s->account, gan_mono_ms() + wait_ms);\n", ""),
        killers=["test_outbound:retry_after_makes_the_whole_connector_wait"], sign="")
 mutant("redirects are followed",
        ("src/outbound/transfer_easy.c", "SET(CURLOPT_FOLLOWLOCATION, 0L);",

@@ -20,11 +20,13 @@ struct work {
 	char *only; /* the rule asked for, or NULL: all */
 	bool trying, tests;
 	struct gan_rules *set;
+	struct gan_config *conf;
 	struct gan_buf findings; /* printed in front of what the workers say */
 	/* try */
 	size_t index;
 	char *source, *topic, *topic_raw, *meta, *body;
 	struct gan_map_event ev;
+	char refused[600]; /* by the connector, or "" */
 };
 
 static void
@@ -35,6 +37,8 @@ work_free(struct work **wp)
 	if (w == NULL)
 		return;
 	gan_rules_unref(&w->set);
+	if (w->conf != NULL)
+		gan_config_unref(&w->conf);
 	gan_buf_fini(&w->findings);
 	free(w->only);
 	free(w->source);
@@ -135,8 +139,25 @@ work_has_rule(struct work *w)
 
 /* ---- try ---- */
 
+/* What the connector would say of it before sending; the first such text is kept. */
 static void
-put_output(struct gan_buf *b, const struct gan_map_output *o)
+put_refused(struct gan_buf *b, struct work *w, const struct gan_map_output *o)
+{
+	const struct gan_rule *rule = &w->set->rules[w->index];
+	const struct gan_conf_connector *c = gan_config_connector(w->conf, rule->connector);
+	struct gan_err err = { 0 };
+
+	bool refused =
+	    c != NULL && gan_outbound_takes(c, rule->operation, o->body, o->body_len, &err) < 0;
+
+	gan_buf_puts(b, ",\"refused\":");
+	gan_put_str(b, refused ? err.msg : NULL);
+	if (refused && w->refused[0] == '\0')
+		(void)snprintf(w->refused, sizeof(w->refused), "would not be sent: %s", err.msg);
+}
+
+static void
+put_output(struct gan_buf *b, struct work *w, const struct gan_map_output *o)
 {
 	gan_buf_puts(b, "{\"key\":");
 	gan_put_str(b, o->key);
@@ -150,6 +171,7 @@ put_output(struct gan_buf *b, const struct gan_map_output *o)
 	}
 	gan_buf_puts(b, "],\"body\":");
 	gan_buf_put(b, o->body, o->body_len);
+	put_refused(b, w, o);
 	gan_buf_puts(b, "}");
 }
 
@@ -172,7 +194,7 @@ tried(void *arg, int rc, const struct gan_map_result *r, size_t n)
 	for (size_t i = 0; i < r->noutputs; i++) {
 		if (i > 0)
 			gan_buf_puts(&json, ",");
-		put_output(&json, &r->outputs[i]);
+		put_output(&json, w, &r->outputs[i]);
 	}
 	gan_buf_puts(&json, "],\"reject\":");
 	gan_put_str(&json, reject);
@@ -180,6 +202,8 @@ tried(void *arg, int rc, const struct gan_map_result *r, size_t n)
 	if (json.failed)
 		work_fail(w, GAN_RULEWORK_FAILED, "out of memory");
 	else {
+		if (reject == NULL && w->refused[0] != '\0')
+			reject = w->refused;
 		w->fn(w->arg, reject != NULL ? GAN_RULEWORK_RED : GAN_RULEWORK_GREEN, json.data,
 		    json.len, reject);
 		work_free(&w);
@@ -278,7 +302,10 @@ work_new(struct gan_pool *pool, const char *only, gan_rulework_fn fn, void *arg)
 static void
 work_start(struct work *w, struct gan_config *conf)
 {
-	int rc = gan_pool_read(w->pool, conf, gan_outbound_knows, NULL, 0, on_read, w);
+	int rc;
+
+	w->conf = gan_config_ref(conf);
+	rc = gan_pool_read(w->pool, conf, gan_outbound_knows, NULL, 0, on_read, w);
 
 	if (rc < 0)
 		work_fail(w, GAN_RULEWORK_FAILED, gan_strerror(rc));

@@ -252,6 +252,11 @@ gan_ctl_put_try(struct gan_span r, struct gan_buf *out)
 		gan_span_pretty(gan_span_get(o, "body"), 2, &body);
 		gan_ctl_put_safe(out, body.data != NULL ? body.data : "", body.len, true);
 		gan_buf_putc(out, '\n');
+		if (is_set(o, "refused")) {
+			gan_buf_puts(out, "  would not be sent: ");
+			put_member(o, "refused", out);
+			gan_buf_putc(out, '\n');
+		}
 	}
 	if (n == 0)
 		gan_buf_puts(out, "nothing to send\n");

@@ -145,6 +145,16 @@ gan_outbound_knows(const struct gan_conf_connector *c, const char *operation, bo
 	return GAN_OK;
 }
 
+int
+gan_outbound_takes(const struct gan_conf_connector *c, const char *operation, const char *output,
+    size_t len, struct gan_err *err)
+{
+	const struct gan_operation *op = gan_connector_operation(c, operation);
+	char warning[256];
+
+	return op == NULL ? GAN_OK : gan_connector_check(c, op, output, len, warning, err);
+}
+
 /* Does the span hold what a rule may write for "no body": nothing, null or {}? */
 static int
 check_no_body(const struct gan_operation *op, const struct gan_span *body, struct gan_err *err)

@@ -93,6 +93,10 @@ size_t gan_outbound_status(
 /* Now, by the clock of due times: all next_ms of the store are meant by it. */
 int64_t gan_outbound_due_ms(struct gan_outbound *out);
 
+/* Would an output of a rule be sent?  GAN_EINVAL: no, and err says what is wrong where. */
+GAN_MUST_CHECK int gan_outbound_takes(const struct gan_conf_connector *c, const char *operation,
+    const char *output, size_t len, struct gan_err *err);
+
 /* For rules.h: does this connector have the operation, and may on_unknown be that? */
 GAN_MUST_CHECK int gan_outbound_knows(const struct gan_conf_connector *c, const char *operation,
     bool on_unknown_set, enum gan_on_unknown on_unknown, struct gan_err *err);

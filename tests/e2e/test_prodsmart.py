@@ -445,3 +445,17 @@ def test_machines_with_basic(sim, make_gateway):
         assert len(sim.journal("prodsmart", tokens=True)) <= 4
     finally:
         gan.close()
+
+
+def test_a_dry_run_says_what_would_not_be_sent(gan):
+    gan.write("event.json", json.dumps({"key": "x", "output": {"product-code": "P", "stock": "5"}}))
+    code, out, _ = gan.ctl_raw("rules", "try", "stock-set", "--event-file", gan.path("event.json"))
+    assert code == 1
+    request, = json.loads(out)["outputs"]
+    assert request["refused"] == "stock must be a number, without quotes"
+    code, out, _ = gan.ctl_raw("rules", "try", "stock-set", "--event-file", gan.path("event.json"),
+                               output="table")
+    assert code == 1 and "would not be sent: stock must be a number" in out
+    gan.write("event.json", json.dumps({"key": "x", "output": STOCK}))
+    tried = gan.ctl("rules try", "stock-set", "--event-file", gan.path("event.json"))
+    assert tried["outputs"][0]["refused"] is None

@@ -162,6 +162,48 @@ START_TEST(whole_answer)
 }
 END_TEST
 
+static const struct {
+	const char *method;
+	bool body;
+	const char *length; /* NULL: none is told */
+} methods[] = {
+	{ "GET", false, NULL },
+	{ "DELETE", false, NULL },
+	{ "POST", false, "Content-Length: 0\r\n" },
+	{ "PUT", false, "Content-Length: 0\r\n" },
+	{ "PATCH", false, "Content-Length: 0\r\n" },
+	{ "POST", true, "Content-Length: 7\r\n" },
+	{ "PUT", true, "Content-Length: 7\r\n" },
+	{ "PATCH", true, "Content-Length: 7\r\n" },
+	{ "DELETE", true, "Content-Length: 7\r\n" },
+};
+
+START_TEST(every_method_with_and_without_a_body)
+{
+	struct gan_wire req GAN_AUTO(gan_wire_fini) = { 0 };
+	struct peer *p = peer_open(&loop, on_request, (void *)(uintptr_t) "fine");
+	char line[64];
+
+	fill(&req, peer_url(p));
+	ck_assert_int_eq(gan_wire_query(&req, "t", "s3cret/token", 12, true, &err), 0);
+	req.method = methods[_i].method;
+	if (!methods[_i].body)
+		req.body = NULL;
+	ck_assert_int_eq(gan_transfer_start(ts, &req, on_answer, NULL, NULL, &err), 0);
+	wait_for(1);
+	peer_close(p);
+	ck_assert_int_eq(got.sent, GAN_COMPLETE);
+	snprintf(line, sizeof(line), "%s /x?t=s3cret%%2Ftoken HTTP/1.1\r\n", methods[_i].method);
+	ck_assert_msg(strncmp(seen, line, strlen(line)) == 0, "%s", seen);
+	if (methods[_i].length != NULL)
+		ck_assert_msg(strstr(seen, methods[_i].length) != NULL, "%s", seen);
+	else
+		ck_assert_msg(strstr(seen, "Content-Length") == NULL, "%s", seen);
+	ck_assert_ptr_null(strstr(seen, "Transfer-Encoding"));
+	ck_assert((strstr(seen, "\r\n\r\n{\"a\":1}") != NULL) == methods[_i].body);
+}
+END_TEST
+
 START_TEST(refused_connection_sent_nothing)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -397,6 +439,7 @@ main(void)
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_set_timeout(c, 30);
 	tcase_add_test(c, whole_answer);
+	tcase_add_loop_test(c, every_method_with_and_without_a_body, 0, (int)GAN_COUNT(methods));
 	tcase_add_test(c, refused_connection_sent_nothing);
 	tcase_add_test(c, tls_failure_sent_nothing);
 	tcase_add_test(c, plain_http_stays_on_this_machine);

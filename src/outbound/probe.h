@@ -28,9 +28,9 @@
 struct gan_probe_arg {
 	const char *to; /* "$query.code" or "$path.id" of the operation that is asked */
 	/*
-	 * Where it is in what was sent: "code" of the body, "$path.id", "$query.workers"; "@sent":
-	 * when the first request left, a little earlier, as a date with zone.  One that is not
-	 * there, null or "" is left out.
+	 * Where it is in what was sent: "code" of the body, "products[].product" of the first item
+	 * of a list there, "$path.id", "$query.workers"; "@sent": when the first request left, a
+	 * little earlier, as a date with zone.  One that is not there, null or "" is left out.
 	 */
 	const char *from;
 };

@@ -221,7 +221,7 @@ token_refused(const struct gan_response *resp, char *text, size_t textsz)
 		return GAN_OK;
 	error = gan_cj_str(tree, "error");
 	gan_connector_vendor_text(tree, resp->status, text, textsz);
-	if (error == NULL)
+	if (error == NULL || error[0] == '\0')
 		return GAN_OK;
 	for (size_t i = 0; i < GAN_COUNT(passing); i++)
 		if (strcmp(error, passing[i]) == 0)

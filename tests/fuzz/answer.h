@@ -56,11 +56,12 @@ fuzz_answer_fini(struct fuzz_answer *a)
 
 /* The answer to an operation: nothing but a whole, plain success is one. */
 static inline enum gan_outcome
-fuzz_judge(const struct gan_kind *kind, size_t op, const struct fuzz_answer *a)
+fuzz_judge_op(
+    const struct gan_kind *kind, const struct gan_operation *op, const struct fuzz_answer *a)
 {
 	struct gan_judged j = { 0 };
 
-	kind->judge(&kind->operations[op], &a->asked, &a->resp, &j);
+	kind->judge(op, &a->asked, &a->resp, &j);
 	gan_must(j.outcome < GAN_OUTCOME_N && strlen(j.text) < sizeof(j.text));
 	if (j.outcome == GAN_OUTCOME_OK)
 		gan_must(
@@ -72,6 +73,12 @@ fuzz_judge(const struct gan_kind *kind, size_t op, const struct fuzz_answer *a)
 			     j.response, strlen(j.response), GAN_JSON_DEPTH, NULL, NULL) == GAN_OK);
 	free(j.response);
 	return j.outcome;
+}
+
+static inline enum gan_outcome
+fuzz_judge(const struct gan_kind *kind, size_t op, const struct fuzz_answer *a)
+{
+	return fuzz_judge_op(kind, &kind->operations[op], a);
 }
 
 /* The answer as one to a token request. */
@@ -91,10 +98,9 @@ fuzz_token(const struct gan_kind *kind, const struct fuzz_answer *a)
 
 /* The answer's body as one to be sent; what passes the check can be built. */
 static inline void
-fuzz_request(const struct gan_conf_connector *c, const struct gan_kind *kind, size_t op,
-    const struct fuzz_answer *a)
+fuzz_request_op(
+    const struct gan_conf_connector *c, const struct gan_operation *o, const struct fuzz_answer *a)
 {
-	const struct gan_operation *o = &kind->operations[op];
 	struct gan_wire req GAN_AUTO(gan_wire_fini) = { 0 };
 	struct gan_err err = { 0 };
 	char warning[256];
@@ -115,4 +121,11 @@ fuzz_request(const struct gan_conf_connector *c, const struct gan_kind *kind, si
 	gan_must(strncmp(req.url, c->base_url, strlen(c->base_url)) == 0);
 	for (const char *u = req.url; *u != '\0'; u++)
 		gan_must(*u > ' ' && *u < 0x7f && *u != '#');
+}
+
+static inline void
+fuzz_request(const struct gan_conf_connector *c, const struct gan_kind *kind, size_t op,
+    const struct fuzz_answer *a)
+{
+	fuzz_request_op(c, &kind->operations[op], a);
 }

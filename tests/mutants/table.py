@@ -475,3 +475,48 @@ mutant("the token in an answer is kept",
 mutant("a refused password is tried for ever",
        ("src/outbound/send.c", "	    !gan_connector_no_token(s->c, s->op)) {", "	    true) {"),
        killers=[f"{ALL_OF_PRODSMART}::test_machines_with_basic"], sign="")
+
+# -- any JSON API --------------------------------------------------------------------------
+
+HTTP = "tests/e2e/test_http_connector.py"
+mutant("any 2xx is a success, whatever the rule says",
+       ("src/outbound/success.c", "	} else if (good && !fits) {", "	} else if (good && !fits && s == NULL) {"),
+       killers=["test_http:an_answer_is_judged"], sign="")
+mutant("a failure in the body of a 200 is delivered",
+       ("src/outbound/success.c", "	if (fits_one(s, v))", "	if (v != NULL || fits_one(s, v))"),
+       killers=[f"{HTTP}::test_the_rule_of_success"], sign="dead")
+mutant("a text of digits is the number",
+       ("src/outbound/success.c", "		return cJSON_IsNumber(v) && !(", "		return !("),
+       killers=["test_http:an_answer_is_judged"], sign="")
+mutant("a declared operation is sent without its required members",
+       ("src/conf/load_operations.c", "		f->required = true;", "		f->required = f->name == NULL;"),
+       killers=[f"{HTTP}::test_what_is_not_sound_is_dead_before_a_request_is_spent"], sign="dead")
+mutant("everybody who waits fetches a token",
+       ("src/outbound/token.c", "	if (t->fetch == NULL)\n		rc = start_fetch(t, err);",
+        "	gan_transfer_drop(&t->fetch);\n	rc = start_fetch(t, err);"),
+       killers=[f"{HTTP}::test_one_fetch_for_all_who_wait"], sign="")
+mutant("a token is used to its last second",
+       ("src/outbound/http.c", "(int64_t)((life_s - early_s) * 1000.0);", "(int64_t)((life_s + early_s) * 1000.0);"),
+       killers=["test_http:a_token_is_read", f"{HTTP}::test_a_token_is_renewed_before_it_ends"],
+       sign="")
+mutant("a refused client is asked for again and again",
+       ("src/outbound/http.c", "	return GAN_EAUTH;\n}", "	return GAN_ENET;\n}"),
+       killers=[f"{HTTP}::test_a_refused_client_pauses_the_connector_and_it_comes_back"], sign="paused")
+mutant("the client's secret is not encoded before it is joined",
+       ("src/outbound/http.c", "	gan_wire_percent(&secret, a->client_secret.bytes, a->client_secret.len);",
+        "	gan_buf_put(&secret, a->client_secret.bytes, a->client_secret.len);"),
+       killers=["test_http:a_token_is_asked_for", f"{HTTP}::test_oauth_as_servers_do_it"], sign="")
+mutant("a changed certificate does not count at a reload",
+       ("src/outbound/connector.c", "	req->client_cert = c->auth.cert_pem.bytes;",
+        "	static char *first;\n\n	if (first == NULL)\n		first = strdup(c->auth.cert_pem.bytes);\n"
+        "	req->client_cert = first;"),
+       killers=[f"{HTTP}::test_a_client_certificate_beside_a_token"], sign="")
+mutant("a key of another certificate is taken",
+       ("src/base/pem.c", "	if (!fits)\n", "	if (!fits && x == NULL)\n"),
+       killers=["test_conf_http:a_client_certificate_is_looked_at"], sign="")
+mutant("a password in the headers is shown with the error",
+       ("src/conf/hide.c", "			secret = gan_header_is_secret(n->key->text);", "			secret = false;"),
+       killers=["test_conf_http:what_cannot_be_is_an_error"], sign="hunter2")
+mutant("no body is said to be a form",
+       ("src/outbound/transfer_easy.c", "	if (!has_header(req, \"Content-Type\")) {", "	if (req->method == NULL) {"),
+       killers=[f"{HTTP}::test_methods_with_and_without_a_body"], sign="content-type")

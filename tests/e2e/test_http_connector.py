@@ -245,14 +245,18 @@ def pair(folder, name):
 
 
 class Shy(http.server.BaseHTTPRequestHandler):
-    """Answers those whose certificate it knows, and notes who they are."""
+    """Answers those whose certificate it knows, and notes who they are, and over what."""
+    protocol_version = "HTTP/1.1"  # connections may be kept
 
     def do_POST(self):
-        self.rfile.read(int(self.headers["Content-Length"]))
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
         subject = dict(part[0] for part in self.connection.getpeercert()["subject"])
-        self.server.seen.append((subject["commonName"], self.headers["Authorization"]))
+        self.server.seen.append((subject["commonName"], self.headers["Authorization"],
+                                 self.client_address[1]))
         self.send_response(204)
         self.end_headers()
+
+    do_GET = do_POST
 
     def log_message(self, *args):
         pass
@@ -290,13 +294,21 @@ def test_a_client_certificate_beside_a_token(make, sim, shy, tmp_path):
     gan.start()
     row = gan.wait_key(send(gan, key="a"), "delivered")[0]
     assert (row["last"]["status"], row["response"]) == (204, None)
-    assert shy.seen == [("client", "Bearer sim-erp-token")]
-    # Files that change count from the reload on.
-    use(gan, "next")
+    assert shy.seen[0][:2] == ("client", "Bearer sim-erp-token")
     gan.wait_key(send(gan, key="b"), "delivered")
-    gan.ctl("reload")
+    assert len({port for *_, port in shy.seen}) == 2, "what is not safe has a connection of its own"
+    # Files that change count from the reload on, kept connections or not.
+    for n in range(2):
+        gan.wait_key(send(gan, "orders.list", {"$query": {"n": n}}, key=n), "delivered")
+    assert len({port for *_, port in shy.seen}) == 3, "what is safe shares one"
+    use(gan, "next")
+    gan.wait_key(send(gan, "orders.list", {"$query": {"n": 2}}, key=2), "delivered")
     gan.wait_key(send(gan, key="c"), "delivered")
-    assert [name for name, _ in shy.seen] == ["client", "client", "next"]
+    assert {name for name, *_ in shy.seen} == {"client"}
+    gan.ctl("reload")
+    gan.wait_key(send(gan, "orders.list", {"$query": {"n": 3}}, key=3), "delivered")
+    gan.wait_key(send(gan, key="e"), "delivered")
+    assert [name for name, *_ in shy.seen[-2:]] == ["next", "next"]
     # A key of another certificate is refused, and what is in force stays.
     os.replace(tmp_path / "stranger.key", gan.path("mine.key"))
     code, out, err = gan.ctl_raw("reload")

@@ -403,6 +403,18 @@ complain(const char *what, const struct gan_err *err, int exit_code)
 	return exit_code;
 }
 
+/* The store does not know connectors: the most patient one counts. */
+int64_t
+gan_app_probe_after_ms(const struct gan_config *conf)
+{
+	int64_t ms = conf->deliver.probe_after_ms;
+
+	for (size_t i = 0; i < conf->nconnectors; i++)
+		if (conf->connectors[i].deliver.probe_after_ms > ms)
+			ms = conf->connectors[i].deliver.probe_after_ms;
+	return ms;
+}
+
 static int
 open_store(struct gan_app *app)
 {
@@ -410,6 +422,7 @@ open_store(struct gan_app *app)
 	const struct gan_store_options opt = { .path = conf->store.path,
 		.min_free = conf->store.min_free,
 		.spool_bytes = conf->store.spool,
+		.probe_after_ms = gan_app_probe_after_ms(conf),
 		.keep_delivered_ms = conf->store.keep_delivered_ms,
 		.keep_ignored_ms = conf->store.keep_ignored_ms,
 		.keep_rejected_ms = conf->store.keep_rejected_ms,

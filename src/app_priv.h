@@ -69,3 +69,4 @@ void gan_reload(struct gan_app *app, gan_reload_fn cb, void *cb_arg);
 
 /* One line for the service manager. */
 void gan_app_tell_status(struct gan_app *app);
+int64_t gan_app_probe_after_ms(const struct gan_config *conf);

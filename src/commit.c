@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "outbound/outbound.h"
 
 struct gan_outcome {
 	enum gan_event_state state;
@@ -100,8 +101,11 @@ policy_of(struct gan_new_delivery *d, const struct gan_config *conf, const struc
 {
 	const struct gan_conf_connector *c = gan_config_connector(conf, rule->connector);
 	const struct gan_conf_deliver *deliver = c == NULL ? &conf->deliver : &c->deliver;
+	enum gan_on_unknown how;
 
-	d->on_unknown = (int)(rule->on_unknown_set ? rule->on_unknown : deliver->on_unknown);
+	how = rule->on_unknown_set ? rule->on_unknown : deliver->on_unknown;
+	/* The store looks at this when nobody settles: it must not promise what cannot be done. */
+	d->on_unknown = (int)(c == NULL ? how : gan_outbound_on_unknown(c, rule->operation, how));
 	d->on_dead = (int)deliver->on_dead;
 	d->pull = c != NULL && c->kind == GAN_CONNECTOR_PULL;
 }

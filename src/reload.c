@@ -213,6 +213,7 @@ store_tune(struct gan_app *app, const struct gan_config *conf)
 {
 	const struct gan_store_options opt = { .path = conf->store.path,
 		.min_free = conf->store.min_free,
+		.probe_after_ms = gan_app_probe_after_ms(conf),
 		.keep_delivered_ms = conf->store.keep_delivered_ms,
 		.keep_ignored_ms = conf->store.keep_ignored_ms,
 		.keep_rejected_ms = conf->store.keep_rejected_ms,

@@ -18,7 +18,7 @@ enum gan_repeat {
 	GAN_REPEAT_SET, /* yes, while nothing newer went to the same object: gan_repeat_in_lane() */
 	GAN_REPEAT_KEYED, /* the receiver can recognise it: with on_unknown resend */
 	GAN_REPEAT_ONCE,  /* the same, but a second doubt is for a person */
-	GAN_REPEAT_PROBE, /* we could look; probes are not built yet: for a person */
+	GAN_REPEAT_PROBE, /* with on_unknown probe we look first, when its row says how */
 	GAN_REPEAT_HOLD,  /* a person decides */
 };
 

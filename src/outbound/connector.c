@@ -140,7 +140,13 @@ gan_outbound_knows(const struct gan_conf_connector *c, const char *operation, bo
 	if (on_unknown_set && on_unknown == GAN_ON_UNKNOWN_RESEND &&
 	    (op->repeat == GAN_REPEAT_HOLD || op->repeat == GAN_REPEAT_PROBE))
 		return gan_err_set(err, GAN_ECONFIG,
-		    "on_unknown: resend is not possible for %s/%s: repeating it can do harm; use hold",
+		    "on_unknown: resend is not possible for %s/%s: repeating it can do harm; use hold%s",
+		    c->name, operation, op->probe != NULL ? " or probe" : "");
+	if (on_unknown_set && on_unknown == GAN_ON_UNKNOWN_PROBE && op->probe == NULL &&
+	    op->repeat != GAN_REPEAT_SAFE)
+		return gan_err_set(err, GAN_ECONFIG,
+		    "on_unknown: probe is not possible for %s/%s: there is nothing to look with; "
+		    "use hold",
 		    c->name, operation);
 	return GAN_OK;
 }
@@ -153,6 +159,17 @@ gan_outbound_takes(const struct gan_conf_connector *c, const char *operation, co
 	char warning[256];
 
 	return op == NULL ? GAN_OK : gan_connector_check(c, op, output, len, warning, err);
+}
+
+enum gan_on_unknown
+gan_outbound_on_unknown(
+    const struct gan_conf_connector *c, const char *operation, enum gan_on_unknown wanted)
+{
+	const struct gan_operation *op = gan_connector_operation(c, operation);
+
+	if (wanted == GAN_ON_UNKNOWN_PROBE && (op == NULL || op->probe == NULL))
+		return GAN_ON_UNKNOWN_HOLD;
+	return wanted;
 }
 
 /* Does the span hold what a rule may write for "no body": nothing, null or {}? */

@@ -7,6 +7,7 @@
  *	account.c   what connectors share: the quota, and whose turn it is
  *	dispatch.c  one connector: when to claim, how much, when to wait
  *	send.c      one delivery: check, token, request, verdict
+ *	look.c      is it there already?
  *	ask.c       one request that is no delivery
  *	settle.c    the outcome into the store, again and again until it is there
  *
@@ -72,6 +73,7 @@ struct gan_conn {
 	char last_error[400];
 	int64_t last_ok_ms;
 	uint64_t delivered, retried, dead, unknown;
+	uint64_t found, different, absent; /* by probes */
 };
 
 struct gan_outbound {
@@ -107,6 +109,8 @@ struct gan_send {
 	bool waits_token, probe;
 	bool place, waits_place; /* of the account */
 	struct gan_place_wait wait;
+	struct gan_look *look; /* whether it was carried out is being looked for */
+	bool is_absent;        /* it was not */
 
 	/* The outcome; everything that settle and attempt point to is owned here. */
 	bool decided, settling, unsettled;
@@ -115,6 +119,11 @@ struct gan_send {
 	struct gan_buf request;
 	char reason[512];
 	char *response, *head, *body;
+	/* What the look saw. */
+	struct gan_attempt looked;
+	struct gan_buf look_request;
+	char looked_text[512];
+	char *seen;
 };
 
 /* dispatch.c */
@@ -133,6 +142,8 @@ bool gan_conn_retire(struct gan_conn *c);
 
 /* send.c */
 void gan_send_start(struct gan_conn *c, struct gan_claimed *row);
+/* Go on: token, request. */
+void gan_send_go(struct gan_send *s);
 /* Not sent after all: back to waiting, uncounted, due at due_ms. */
 void gan_send_back(struct gan_send *s, int64_t due_ms, const char *why);
 

@@ -382,6 +382,9 @@ fill_status(const struct gan_conn *c, struct gan_connector_status *s)
 		.retried = c->retried,
 		.dead = c->dead,
 		.unknown = c->unknown,
+		.found = c->found,
+		.different = c->different,
+		.absent = c->absent,
 	};
 	if (c->breaker.open)
 		s->breaker_until_ms = now + (c->breaker.until_ms - mono);

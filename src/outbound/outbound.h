@@ -84,6 +84,7 @@ struct gan_connector_status {
 	const char *last_error; /* or NULL */
 	int64_t last_ok_ms;
 	uint64_t delivered, retried, dead, unknown; /* since start */
+	uint64_t found, different, absent;          /* what probes saw */
 };
 
 /* Fill at most n; returns how many connectors there are. */
@@ -96,6 +97,10 @@ int64_t gan_outbound_due_ms(struct gan_outbound *out);
 /* Would an output of a rule be sent?  GAN_EINVAL: no, and err says what is wrong where. */
 GAN_MUST_CHECK int gan_outbound_takes(const struct gan_conf_connector *c, const char *operation,
     const char *output, size_t len, struct gan_err *err);
+
+/* probe only where the operation has one, and needs it; else hold. */
+enum gan_on_unknown gan_outbound_on_unknown(
+    const struct gan_conf_connector *c, const char *operation, enum gan_on_unknown wanted);
 
 /* For rules.h: does this connector have the operation, and may on_unknown be that? */
 GAN_MUST_CHECK int gan_outbound_knows(const struct gan_conf_connector *c, const char *operation,

@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "outbound/backoff.h"
 #include "outbound/dispatch.h"
+#include "outbound/look.h"
 #include "outbound/retry_after.h"
 
 static void go(struct gan_send *s, bool fresh_token);
@@ -194,6 +195,12 @@ decide(struct gan_send *s, const struct gan_response *resp, struct gan_judged *j
 		c->unknown++;
 		say(s, GAN_LOG_WARNING, "delivery is unknown, a person must resolve it:");
 		break;
+	case GAN_VERDICT_PROBE:
+		s->settle.state = GAN_DLV_WAITING;
+		s->settle.next_ms = due_in(s, s->c->deliver.probe_after_ms);
+		say(s, GAN_LOG_NOTICE,
+		    "nobody knows whether it was carried out, a probe will look:");
+		break;
 	case GAN_VERDICT_DEAD:
 		s->settle.state = GAN_DLV_DEAD;
 		c->dead++;
@@ -261,7 +268,7 @@ on_response(void *arg, struct gan_response *resp)
 			gan_scrub_text(resp->scrub, j.response, strlen(j.response));
 	}
 	v = gan_verdict_of(j.outcome, gan_repeat_in_lane(s->op->repeat, s->row->key != NULL),
-	    (enum gan_on_unknown)s->row->on_unknown, s->row->maybe_sent);
+	    gan_send_on_unknown(s), s->row->maybe_sent);
 	if (resp->cancelled)
 		v.health = GAN_HEALTH_SILENT;
 	snprintf(s->reason, sizeof(s->reason), "%s", j.text);
@@ -360,14 +367,29 @@ must_go_back(struct gan_send *s)
 	return true;
 }
 
+/* As the rule wrote it; with our mark, if a probe will look for that. */
+static int
+body_of(struct gan_send *s, struct gan_buf *out, struct gan_err *err)
+{
+	char mark[GAN_PROBE_MARK_LEN];
+
+	if (gan_send_on_unknown(s) == GAN_ON_UNKNOWN_PROBE && s->op->probe->mark != NULL)
+		return gan_probe_mark(s->op->probe, s->row->body, s->row->body_len,
+		    gan_probe_mark_of(s->row->id, mark), out, err);
+	gan_buf_put(out, s->row->body, s->row->body_len);
+	return out->failed ? gan_err_set(err, GAN_ENOMEM, "request") : GAN_OK;
+}
+
 static void
 transmit(struct gan_send *s, const char *token)
 {
 	struct gan_wire req GAN_AUTO(gan_wire_fini) = { 0 };
 	struct gan_err err = { 0 };
-	int rc =
-	    gan_connector_build(s->c, s->op, s->row->body, s->row->body_len, token, &req, &err);
+	struct gan_buf body GAN_AUTO(gan_buf_fini) = { 0 };
+	int rc = body_of(s, &body, &err);
 
+	if (rc == GAN_OK)
+		rc = gan_connector_build(s->c, s->op, body.data, body.len, token, &req, &err);
 	if (rc == GAN_OK) {
 		gan_buf_clear(&s->request);
 		gan_wire_describe(&req, &s->request);
@@ -414,7 +436,7 @@ go(struct gan_send *s, bool fresh_token)
 	struct gan_err err = { 0 };
 	const char *token;
 
-	if (must_go_back(s))
+	if (must_go_back(s) || gan_look(s))
 		return;
 	gan_account_follow(&s->account, &s->place, c->account);
 	if (!has_place(s))
@@ -447,6 +469,12 @@ go(struct gan_send *s, bool fresh_token)
 		return;
 	s->waits_token = false;
 	gan_send_back(s, due_in(s, s->c->deliver.retry.first_ms), err.msg);
+}
+
+void
+gan_send_go(struct gan_send *s)
+{
+	go(s, false);
 }
 
 static bool

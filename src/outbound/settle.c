@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "outbound/dispatch.h"
+#include "outbound/look.h"
 
 #define AGAIN_FIRST_MS 100
 #define AGAIN_MAX_MS 5000
@@ -36,6 +37,9 @@ gan_send_free(struct gan_send *s)
 	gan_claimed_free(&s->row);
 	gan_config_unref(&s->conf);
 	gan_buf_fini(&s->request);
+	gan_look_end(s);
+	gan_buf_fini(&s->look_request);
+	free(s->seen);
 	free(s->response);
 	free(s->head);
 	free(s->body);

@@ -66,6 +66,8 @@ gan_outcome_of(const struct gan_response *resp, struct gan_judged *ret)
 static enum gan_verdict_kind
 when_ambiguous(enum gan_repeat repeat, enum gan_on_unknown on_unknown, bool maybe_sent)
 {
+	if (repeat != GAN_REPEAT_SAFE && on_unknown == GAN_ON_UNKNOWN_PROBE)
+		return GAN_VERDICT_PROBE;
 	switch (repeat) {
 	case GAN_REPEAT_SAFE:
 		return GAN_VERDICT_RETRY;
@@ -120,8 +122,8 @@ const char *
 gan_verdict_name(enum gan_verdict_kind kind)
 {
 	/* To a reader of the story both are a matter of credentials. */
-	static const char *const names[] = { "delivered", "retry", "unknown", "dead", "token",
-		"token" };
+	static const char *const names[] = { "delivered", "retry", "unknown", "unknown", "dead",
+		"token", "token" };
 
 	return names[kind];
 }

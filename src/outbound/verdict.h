@@ -44,6 +44,7 @@ enum gan_verdict_kind {
 	GAN_VERDICT_DELIVERED,
 	GAN_VERDICT_RETRY,
 	GAN_VERDICT_UNKNOWN,
+	GAN_VERDICT_PROBE, /* unknown as well; it will be looked for */
 	GAN_VERDICT_DEAD,
 	GAN_VERDICT_TOKEN,  /* a fresh token and one more try, uncounted */
 	GAN_VERDICT_CONFIG, /* the connector pauses, uncounted */
@@ -74,7 +75,8 @@ void gan_outcome_of(const struct gan_response *resp, struct gan_judged *ret);
  */
 enum gan_repeat gan_repeat_in_lane(enum gan_repeat repeat, bool has_key);
 
-/* maybe_sent: an earlier attempt of this delivery may have reached the peer. */
+/* on_unknown probe only where there is a probe.  maybe_sent: an earlier attempt of this delivery
+ * may have reached the peer. */
 struct gan_verdict gan_verdict_of(enum gan_outcome outcome, enum gan_repeat repeat,
     enum gan_on_unknown on_unknown, bool maybe_sent);
 

@@ -3,12 +3,13 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "conf/config.h"
 #include "store/store_priv.h"
 
 struct settle_job {
 	struct gan_job job;
 	struct gan_settle st;
-	struct gan_attempt attempt;
+	struct gan_attempt looked, attempt;
 	gan_done_fn cb;
 	void *arg;
 };
@@ -57,7 +58,7 @@ settle_it(struct gan_store *s, const struct gan_settle *st, struct gan_dlv *d)
 {
 	int rc;
 
-	if (!(st->state == GAN_DLV_WAITING && st->uncounted)) {
+	if (!st->uncounted) {
 		d->attempts++;
 		if (d->first_sent_ms == 0)
 			d->first_sent_ms =
@@ -89,6 +90,8 @@ settle_run(struct gan_store *s, struct gan_job *job)
 		return GAN_OK;
 	}
 	/* Kept in any case: for a lost lease it is what tells a person what happened. */
+	if (rc == GAN_OK && j->st.looked != NULL)
+		rc = gan_attempt_put(s, d.id, j->st.looked);
 	if (rc == GAN_OK && j->st.attempt != NULL)
 		rc = gan_attempt_put(s, d.id, j->st.attempt);
 	if (rc < 0)
@@ -113,18 +116,11 @@ settle_done(struct gan_job *job)
 static const struct gan_job_ops settle_ops = { GAN_JOB_SETTLE, settle_run, settle_done, NULL,
 	NULL };
 
-static void
-settle_pack(struct gan_pack *p, const struct gan_settle *from, struct gan_settle *ret,
-    struct gan_attempt *ret_attempt)
+static const struct gan_attempt *
+attempt_pack(struct gan_pack *p, const struct gan_attempt *a, struct gan_attempt *ret_attempt)
 {
-	const struct gan_attempt *a = from->attempt;
-
-	*ret = *from;
-	ret->reason = gan_pack_str(p, from->reason);
-	ret->response = gan_pack_str(p, from->response);
-	ret->attempt = NULL;
 	if (a == NULL)
-		return;
+		return NULL;
 	*ret_attempt = *a;
 	ret_attempt->request = gan_pack_str(p, a->request);
 	ret_attempt->verdict = gan_pack_str(p, a->verdict);
@@ -132,14 +128,25 @@ settle_pack(struct gan_pack *p, const struct gan_settle *from, struct gan_settle
 	ret_attempt->response_head = gan_pack_str(p, a->response_head);
 	ret_attempt->response =
 	    a->response == NULL ? NULL : gan_pack_mem(p, a->response, a->response_len);
-	ret->attempt = ret_attempt;
+	return ret_attempt;
+}
+
+static void
+settle_pack(struct gan_pack *p, const struct gan_settle *from, struct gan_settle *ret,
+    struct gan_attempt *ret_looked, struct gan_attempt *ret_attempt)
+{
+	*ret = *from;
+	ret->reason = gan_pack_str(p, from->reason);
+	ret->response = gan_pack_str(p, from->response);
+	ret->looked = attempt_pack(p, from->looked, ret_looked);
+	ret->attempt = attempt_pack(p, from->attempt, ret_attempt);
 }
 
 int
 gan_store_settle(struct gan_store *s, const struct gan_settle *st, gan_done_fn cb, void *arg)
 {
 	struct gan_pack p = { NULL, 0 };
-	struct gan_attempt no_attempt;
+	struct gan_attempt no_look, no_attempt;
 	struct gan_settle ignored;
 	struct settle_job *j;
 	struct gan_job *job;
@@ -148,12 +155,12 @@ gan_store_settle(struct gan_store *s, const struct gan_settle *st, gan_done_fn c
 	if (st->state != GAN_DLV_WAITING && st->state != GAN_DLV_DELIVERED &&
 	    st->state != GAN_DLV_UNKNOWN && st->state != GAN_DLV_DEAD)
 		return GAN_EINVAL;
-	settle_pack(&p, st, &ignored, &no_attempt);
+	settle_pack(&p, st, &ignored, &no_look, &no_attempt);
 	j = gan_store_job_new(sizeof(*j) + p.size, &settle_ops);
 	if (j == NULL)
 		return GAN_ENOMEM;
 	p.at = (char *)(j + 1);
-	settle_pack(&p, st, &j->st, &j->attempt);
+	settle_pack(&p, st, &j->st, &j->looked, &j->attempt);
 	j->cb = cb;
 	j->arg = arg;
 	j->job.bytes = p.size;
@@ -181,6 +188,11 @@ gan_lease_lost(struct gan_store *s, int64_t delivery, const char *reason, int64_
 		.now_ms = now_ms };
 	int rc = gan_dlv_load(s, delivery, &d);
 
+	/* Whoever claims it next sees that it may have been sent, and looks first. */
+	if (rc == GAN_OK && d.on_unknown == GAN_ON_UNKNOWN_PROBE) {
+		st.state = GAN_DLV_WAITING;
+		st.next_ms = now_ms + s->keep.probe_after_ms;
+	}
 	if (rc == GAN_OK)
 		rc = gan_attempt_put(s, delivery, &a);
 	return rc < 0 ? rc : settle_it(s, &st, &d);

@@ -50,6 +50,8 @@ struct gan_store_options {
 	int64_t min_free;    /* bytes free below which ingest is refused with GAN_EFULL */
 	int64_t max_bytes;   /* test hook for a full disk; 0: none */
 	int64_t spool_bytes; /* size of the emergency spool beside the database; 0: none */
+	/* on_unknown: probe: one that was being sent when its lease ended is looked for after this */
+	int64_t probe_after_ms;
 	int64_t keep_delivered_ms, keep_ignored_ms, keep_rejected_ms, keep_audit_ms;
 	size_t dedupe_max; /* entries in memory; 0: the default of one million */
 	/* An I/O error or damage: every pending job has failed, nothing more is accepted. The
@@ -62,7 +64,8 @@ struct gan_store_options {
 
 /*
  * Open or create, migrate, recover: leases are void, deliveries found
- * `sending` become `unknown`.  Blocking; called once at start.  GAN_ECONFIG:
+ * `sending` become `unknown`; those with `on_unknown: probe` wait to be looked
+ * for.  Blocking; called once at start.  GAN_ECONFIG:
  * the file is no Gantry database, of a newer version, or locked by another
  * gantryd; GAN_ESTORE: damaged.
  */
@@ -308,7 +311,9 @@ struct gan_attempt {
 	int64_t started_ms, ended_ms;
 	const char *request;       /* "POST https://host/path" and masked headers, one per line */
 	int status;                /* HTTP status; 0: none came */
-	const char *verdict;       /* "delivered", "retry", "unknown", "dead", "token" */
+	/* "delivered", "retry", "unknown", "dead", "token"; of probes "found", "different", "absent",
+	 * "unknown", "retry" */
+	const char *verdict;
 	const char *error;         /* what went wrong, or NULL */
 	const char *response_head; /* status line and headers as received, or NULL */
 	const void *response;
@@ -321,10 +326,11 @@ struct gan_settle {
 	unsigned claim;                /* gan_claimed.attempt of the claim that ends; 0: any */
 	enum gan_delivery_state state; /* WAITING (again), DELIVERED, UNKNOWN, DEAD */
 	int64_t next_ms;               /* WAITING: when it is due again */
-	bool uncounted;       /* WAITING: the attempt does not count (token, paused, never sent) */
+	bool uncounted;       /* the attempt does not count (token, paused, never sent, a look) */
 	bool maybe_sent;      /* bytes of a non-idempotent request may have arrived */
 	const char *reason;   /* for a person; NULL when delivered plainly */
 	const char *response; /* DELIVERED: JSON object with what the target gave back, or NULL */
+	const struct gan_attempt *looked;  /* a probe before it; NULL: none */
 	const struct gan_attempt *attempt; /* NULL: nothing was tried */
 	int64_t now_ms;
 };

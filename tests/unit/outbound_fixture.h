@@ -32,7 +32,7 @@ struct row {
 	unsigned attempts;
 	int on_unknown;
 	bool maybe_sent;
-	char *reason, *response, *request, *answer, *verdict;
+	char *reason, *response, *request, *answer, *verdict, *looked;
 	unsigned tries; /* with an attempt record */
 };
 
@@ -195,6 +195,7 @@ gan_store_settle(struct gan_store *s, const struct gan_settle *st, gan_done_fn c
 		r->first_ms = st->now_ms;
 	keep(&r->reason, st->reason);
 	keep(&r->response, st->response);
+	keep(&r->looked, st->looked != NULL ? st->looked->verdict : NULL);
 	if (st->attempt != NULL) {
 		r->tries++;
 		keep(&r->request, st->attempt->request);
@@ -356,6 +357,7 @@ teardown(void)
 		keep(&rows[i].request, NULL);
 		keep(&rows[i].answer, NULL);
 		keep(&rows[i].verdict, NULL);
+		keep(&rows[i].looked, NULL);
 	}
 	for (size_t i = 0; i < GAN_COUNT(files); i++) {
 		snprintf(path, sizeof(path), "%s/%s", dir, files[i]);

@@ -243,6 +243,7 @@ gan_inbound_open(uv_loop_t *loop, const struct gan_inbound_options *opt,
 	in->timer.data = in->outbox_timer.data = in;
 	in->opt = *opt;
 	in->store = opt->store;
+	in->wait_max = (p->max_connections + 1) / 2;
 	rc = gan_snapshot_new(opt->conf, &in->snap, err);
 	if (rc < 0)
 		return rc;

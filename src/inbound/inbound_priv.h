@@ -65,6 +65,8 @@ struct gan_inbound {
 	bool draining;
 	uv_timer_t timer; /* when the first of the waiting has waited enough */
 	struct gan_exchange *waiting;
+	unsigned wait_max; /* so many at a time: the other connections are for who has something to
+			      say */
 	uv_timer_t outbox_timer; /* what is due in outboxes that nobody reads */
 	void (*drain_cb)(void *arg);
 	void *drain_arg;
@@ -182,6 +184,9 @@ bool gan_wait_leave(struct gan_exchange *x);
 /* Those that wait are answered now. */
 void gan_wait_end_all(struct gan_inbound *in);
 void gan_wait_on_timer(uv_timer_t *t);
+
+/* May one more wait, for whatever it is? */
+bool gan_wait_has_room(const struct gan_inbound *in);
 
 /* "wait=N" for Preference-Applied, into out; NULL unless x did wait. */
 #define GAN_WAIT_TEXT 16

@@ -175,7 +175,7 @@ on_read(void *arg, int rc, const char *json, size_t len, size_t n)
 		answer_failure(x, rc, json);
 	else if (n > 0 || x->in->draining || gan_mono_ms() >= x->pull->wait_until_ms)
 		answer_json(x, json, len);
-	else if (readers(x->in) >= READERS_MAX)
+	else if (readers(x->in) >= READERS_MAX || !gan_wait_has_room(x->in))
 		(void)gan_request_problem(x->req, GAN_PROBLEM_READERS, RETRY_AFTER_S,
 		    "Let fewer readers wait at the same time, or read without 'wait'.");
 	else

@@ -85,6 +85,16 @@ arm(struct gan_inbound *in)
 }
 
 bool
+gan_wait_has_room(const struct gan_inbound *in)
+{
+	unsigned n = 0;
+
+	for (const struct gan_exchange *x = in->waiting; x != NULL; x = x->next_waiting)
+		n++;
+	return n < in->wait_max;
+}
+
+bool
 gan_wait_leave(struct gan_exchange *x)
 {
 	struct gan_exchange **xp = &x->in->waiting;
@@ -178,7 +188,7 @@ gan_wait_begin(struct gan_exchange *x, int64_t seconds, void (*when_over)(struct
 
 	if (x->req == NULL)
 		return;
-	if (seconds <= 0 || x->in->draining) {
+	if (seconds <= 0 || x->in->draining || !gan_wait_has_room(x->in)) {
 		when_over(x);
 		return;
 	}

@@ -67,6 +67,25 @@ def test_bytes_are_stored_as_they_came(make_gateway):
     assert raw.stored_bodies(gan) == ITEMS * len(FORMS)
 
 
+# A rule sees where in its batch an event stood.
+PLACED = """
+rule: placed
+from: erp/line
+to: flex2b/replicationpost
+key: '"item/" + ($meta.item | tostring) + "/" + $meta.idempotency_key'
+map: |
+  { repLines: [ { apiuuid: uuid5("t/\\($event.n)"), apiid: "PH", senderidentification: "T",
+                  nodes: [ {name: "n", value: (.n | tostring)} ] } ] }
+"""
+
+
+def test_rules_know_the_place_in_the_batch(make_gateway):
+    gan = make_gateway({"placed.yaml": PLACED})
+    accepted(batch(gan, [{"n": 7}, {"n": 8}], key="b"))
+    gan.wait_key("item/0/b", "delivered")
+    gan.wait_key("item/1/b", "delivered")
+
+
 def test_a_broken_line_harms_no_other(make_gateway):
     gan = make_gateway()
     got = batch(gan, b'{"n":1}\n{"n":}\n\n{"n":3}\nnope\n', kind="application/x-ndjson")

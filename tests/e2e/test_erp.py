@@ -152,6 +152,26 @@ def test_a_stop_answers_those_who_wait(make_gateway):
     assert [a.status for a in answers] == [202] * 5
 
 
+def test_those_who_wait_leave_room_for_others(make_gateway):
+    gan = make_gateway({"flex.yaml": rules.FLEX_ERP},
+                       config={"listen": {"public": {"max_connections": 8}}})
+    gan.ctl("pause", "flex2b", "--reason", "test")
+    answers = []
+    askers = [threading.Thread(target=lambda n=n: answers.append(waited(gan, n, 20)))
+              for n in range(4)]
+    for asker in askers:
+        asker.start()
+    kit.wait_until(lambda: gan.status()["deliveries"]["waiting"] == 4, 10, "all are queued")
+    got = waited(gan, 9, 20)
+    assert got.status == 202 and "preference-applied" not in got.headers
+    assert gan.send_webhook("lot_created", BODY).status == 200
+    assert not answers
+    gan.ctl("resume", "flex2b", "--reason", "test")
+    for asker in askers:
+        asker.join(25 * kit.SLOW)
+    assert [a.status for a in answers] == [200] * 4
+
+
 # -- one key, many posts ----------------------------------------------------------------
 
 

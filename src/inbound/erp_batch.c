@@ -43,17 +43,23 @@ static void accept_batch(struct gan_exchange *x);
 
 /* ---- the answer ------------------------------------------------------------------------ */
 
+static const char *
+detail_of(const struct item *it)
+{
+	if (it->detail != NULL)
+		return it->detail;
+	return it->problem == GAN_PROBLEM_CONFLICT
+		   ? GAN_KEY_REUSED
+		   : "This one was not stored. Send it again later.";
+}
+
 static void
 put_result(struct gan_buf *out, const struct item *it)
 {
 	char id[GAN_ID_LEN];
 
 	if (it->event == 0) {
-		gan_problem_put(out, it->problem,
-		    it->detail != NULL ? it->detail
-		    : it->problem == GAN_PROBLEM_CONFLICT
-			? GAN_KEY_REUSED
-			: "This one was not stored. Send it again later.");
+		gan_problem_put(out, it->problem, detail_of(it));
 		return;
 	}
 	gan_buf_printf(out, "{\"id\":\"%s\",\"status\":\"accepted\"%s}",
@@ -84,6 +90,17 @@ answer(const struct batch *b)
 							.nheaders = b->replayed == b->n });
 }
 
+/* A 2xx means stored: when nothing is, the first item's problem is the answer. */
+static void
+refuse_all(const struct batch *b)
+{
+	if (b->unstored > 0)
+		gan_exchange_unstored(b->x, b->rc, RETRY_AFTER_S);
+	else if (b->x->req != NULL)
+		(void)gan_request_problem(b->x->req, b->items[0].problem, 0,
+		    "None of the items was accepted. %s", detail_of(&b->items[0]));
+}
+
 static void
 batch_free(struct batch *b)
 {
@@ -107,8 +124,8 @@ release(struct batch *b)
 	gan_log(GAN_LOG_DEBUG,
 	    &(struct gan_log_about){ .source = x->src->conf->name, .topic = x->topic },
 	    "batch of %zu: %zu stored, %zu repeated", b->n, b->accepted, b->replayed);
-	if (b->unstored > 0 && b->accepted + b->replayed == 0) {
-		gan_exchange_unstored(x, b->rc, RETRY_AFTER_S);
+	if (b->accepted + b->replayed == 0) {
+		refuse_all(b);
 	} else {
 		if (b->unstored > 0)
 			gan_exchange_tell_unstored(x, b->rc);

@@ -219,7 +219,10 @@ def walk_senders(walk):
     walk(400, "POST", post, b'{"a":1,}')
     walk(400, "POST", many, b"[1,]")
     walk(400, "POST", many, b"[]")
+    walk(400, "POST", many, b"{\n}\n")
     walk(413, "POST", many, b"1\n" * 1001)
+    walk(202, "POST", many, b"[1,2]", Idempotency_Key="k")
+    walk(422, "POST", many, b"[2,1]", Idempotency_Key="k")
     walk(202, "POST", post, b'{"n":1}', Idempotency_Key="k")
     walk(422, "POST", post, b'{"n":2}', Idempotency_Key="k")
     for target in ("/v1/events/e0000000000001", "/v1/objects?key=a"):

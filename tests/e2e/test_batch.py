@@ -103,6 +103,7 @@ REFUSED = [
     (b"[1,]", "application/json", 400, "column 4"),
     (b"[]", "application/json", 400, "empty"),
     (b"", "application/x-ndjson", 400, "empty"),
+    (b"{\n  \"pretty\": 1\n}\n", "application/json", 400, "None of the items was accepted"),
     (b"[1]", "text/plain", 415, "application/x-ndjson"),
     (b"[" + b"1," * 1000 + b"1]", "application/json", 413, "1000"),
     (b"1\n" * 1001, "application/x-ndjson", 413, "1000")]
@@ -142,6 +143,8 @@ def test_a_repeated_batch_is_answered_as_the_first(make_gateway):
     mixed = batch(gan, [{"n": 1}, {"n": 9}, {"n": 3}], key="b-1").json()
     assert [r["status"] for r in mixed] == ["accepted", 422, "accepted"]
     assert mixed[0]["id"] == ids[0] and "new key" in mixed[1]["detail"]
+    other = batch(gan, [{"n": 8}, {"n": 9}], key="b-1")
+    assert other.status == 422 and "new key" in other.json()["detail"]
     # Neither the key of a single post nor that of another batch.
     assert gan.erp_post("line", {"n": 1}, key="b-1").json()["id"] not in ids
     assert not set(accepted(batch(gan, [{"n": 1}, {"n": 2}], key="b-2"))) & set(ids)

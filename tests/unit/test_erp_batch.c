@@ -37,13 +37,13 @@ START_TEST(items_are_refused_for_themselves)
 	ck_assert_uint_eq(store.njobs, 2);
 	ck_assert(said("\"status\":400,\"detail\":\"Item 2, line 2 column 2: expected"));
 	ck_assert_int_eq(job()->in.dedupe, GAN_DEDUPE_NONE);
-	/* None of them is JSON: still one result for each. */
-	ck_assert_int_eq(ask(BATCH, "nope\nno", AUTH TYPE), 202);
+	/* A 2xx means stored: none of these is. */
+	ck_assert_int_eq(ask(BATCH, "nope\nno", AUTH TYPE), 400);
 	ck_assert_uint_eq(store.njobs, 2);
-	ck_assert(said("Item 1, line 1") && said("Item 2, line 2"));
+	ck_assert(said("None of the items was accepted. Item 1, line 1 column 1: expected"));
 	store.verdict = GAN_INGEST_CONFLICT;
-	ck_assert_int_eq(ask(BATCH, "[1]", AUTH TYPE KEYED), 202);
-	ck_assert(said("\"status\":422,\"detail\":\"This key belongs"));
+	ck_assert_int_eq(ask(BATCH, "[1,2]", AUTH TYPE KEYED), 422);
+	ck_assert(said("\"detail\":\"None of the items was accepted. This key belongs"));
 	store.verdict = GAN_INGEST_DUPLICATE;
 	ck_assert_int_eq(ask(BATCH, "[1]", AUTH TYPE KEYED), 202);
 	ck_assert(said("Idempotent-Replayed: true") && said(",\"replayed\":true}"));

@@ -17,6 +17,7 @@
 
 struct model {
 	int64_t id, event;
+	int64_t place; /* in its lane: its id, or that of the one that it corrects */
 	int key, effect, after, body, on_dead; /* key, effect, after: -1 is none */
 	int state;
 	bool maybe; /* an attempt may have arrived, and nobody denied it */
@@ -142,7 +143,7 @@ check_claim(struct model *d)
 			continue;
 		if (d->key >= 0 && o->key == d->key) {
 			SURE(o->state != GAN_DLV_SENDING, d);
-			SURE(o->id > d->id || !is_open(o), d);
+			SURE(o->place > d->place || !is_open(o), d);
 		}
 		if (d->effect >= 0 && o->effect == d->effect) {
 			SURE(o->state != GAN_DLV_SENDING && o->state != GAN_DLV_UNKNOWN, d);
@@ -267,8 +268,8 @@ do_event(void)
 	ck_assert_int_eq(map(m), GAN_OK);
 	ck_assert_int_eq(map(m), GAN_ESTATE); /* the same again changes nothing */
 	ck_assert_int_eq(deliveries_of(g.id, ids, 3), (int64_t)m.ndeliveries);
-	for (size_t i = 0; i < m.ndeliveries; i++)
-		all[n++].id = ids[i];
+	for (size_t i = 0; i < m.ndeliveries; i++, n++)
+		all[n].id = all[n].place = ids[i];
 }
 
 /* ---- results and people ------------------------------------------------------------------- */
@@ -306,8 +307,9 @@ do_command(struct model *d, enum gan_command_kind kind)
 	int was = d->state;
 	bool may =
 	    kind == GAN_CMD_SENT || kind == GAN_CMD_NOT_SENT ? was == GAN_DLV_UNKNOWN
-	    : kind == GAN_CMD_RETRY
-		? was == GAN_DLV_DEAD || was == GAN_DLV_EXPIRED || was == GAN_DLV_WAITING
+	    : kind == GAN_CMD_RETRY || kind == GAN_CMD_FREE
+		? (was == GAN_DLV_DEAD || was == GAN_DLV_EXPIRED || was == GAN_DLV_WAITING) &&
+		      (kind == GAN_CMD_RETRY || d->after >= 0)
 		: was != GAN_DLV_SENDING && was != GAN_DLV_DELIVERED && was != GAN_DLV_SKIPPED;
 
 	ck_assert_int_eq(gan_store_command(st, &c, got_json, &g), GAN_OK);
@@ -322,8 +324,61 @@ do_command(struct model *d, enum gan_command_kind kind)
 	d->sent = d->sent || kind == GAN_CMD_SENT;
 	if (kind == GAN_CMD_NOT_SENT)
 		d->maybe = false;
+	if (kind == GAN_CMD_FREE)
+		d->after = -1;
 	if (was != GAN_DLV_WAITING && d->state == GAN_DLV_WAITING)
 		d->valid_until = 0;
+}
+
+/* The copy stands where d stood, and has all of it but its body and its past. */
+static void
+do_correct(struct model *d)
+{
+	struct got g = { .done = false };
+	struct model copy = *d;
+	char body[32];
+	struct gan_command c = { .kind = GAN_CMD_CORRECT,
+		.id = dlv_text(d->id),
+		.reason = "r",
+		.body = body,
+		.now_ms = now_ms };
+	bool may =
+	    d->state == GAN_DLV_DEAD || d->state == GAN_DLV_UNKNOWN || d->state == GAN_DLV_EXPIRED;
+	cJSON *t;
+
+	if (n == DLV_MAX)
+		return;
+	copy.body = (int)dice(2);
+	snprintf(body, sizeof(body), "{\"b\":%d}", copy.body);
+	c.body_len = strlen(body);
+	ck_assert_int_eq(gan_store_command(st, &c, got_json, &g), GAN_OK);
+	wait_for(&g.done);
+	SURE(g.rc == (may ? GAN_OK : GAN_ESTATE), d);
+	if (may) {
+		t = cJSON_Parse(g.json);
+		ck_assert(gan_id_parse(
+		    GAN_ID_DELIVERY, cJSON_GetObjectItem(t, "id")->valuestring, &copy.id));
+		cJSON_Delete(t);
+		copy.state = GAN_DLV_WAITING;
+		copy.maybe = copy.sent = false;
+		copy.valid_until = 0;
+		d->state = GAN_DLV_SKIPPED;
+		all[n++] = copy;
+	}
+	free(g.json);
+}
+
+static void
+do_person(struct model *d)
+{
+	static const enum gan_command_kind kinds[] = { GAN_CMD_RETRY, GAN_CMD_SENT,
+		GAN_CMD_NOT_SENT, GAN_CMD_SKIP, GAN_CMD_FREE };
+	unsigned what = dice(6);
+
+	if (what < GAN_COUNT(kinds))
+		do_command(d, kinds[what]);
+	else
+		do_correct(d);
 }
 
 static void
@@ -342,8 +397,6 @@ do_reopen(void)
 static void
 one_step(void)
 {
-	static const enum gan_command_kind kinds[] = { GAN_CMD_RETRY, GAN_CMD_SENT,
-		GAN_CMD_NOT_SENT, GAN_CMD_SKIP };
 	static const int results[] = { GAN_DLV_DELIVERED, GAN_DLV_DEAD, GAN_DLV_DEAD,
 		GAN_DLV_WAITING, GAN_DLV_WAITING, GAN_DLV_UNKNOWN, GAN_DLV_DEAD };
 	struct model *d = n > 0 ? &all[dice((unsigned)n)] : NULL;
@@ -361,15 +414,15 @@ one_step(void)
 	} else if (what < 82 && d != NULL) {
 		do_settle(d, results[dice(7)], false);
 	} else if (what < 85 && d != NULL) {
-		do_command(d, kinds[dice(4)]);
+		do_person(d);
 	} else if (what == 92) {
 		do_reopen();
 	} else if (what >= 80 && d != NULL) {
 		/* A person works at the attention list. */
-		for (size_t i = 0; i < n; i++)
+		for (size_t i = 0, most = n; i < most; i++)
 			if (is_open(&all[i]) ? all[i].state > GAN_DLV_DELIVERED && dice(2) == 0
 					     : all[i].state == GAN_DLV_DEAD && dice(6) == 0)
-				do_command(&all[i], kinds[dice(4)]);
+				do_person(&all[i]);
 	}
 	if (what == 99)
 		books_are_right();

@@ -112,8 +112,8 @@ gan_ctl_put_completion(struct gan_buf *out)
 		const char *name = gan_ctl_commands[i].name;
 		size_t n = strcspn(name, " ");
 
-		if (i == 0 || strncmp(gan_ctl_commands[i - 1].name, name, n) != 0 ||
-		    name[n] == '\0')
+		if (i == 0 || strcspn(gan_ctl_commands[i - 1].name, " ") != n ||
+		    strncmp(gan_ctl_commands[i - 1].name, name, n) != 0)
 			gan_buf_printf(out, "%.*s ", (int)n, name);
 	}
 	gan_buf_puts(out, "\" ;;\n\tesac\n\tif [[ $cur == -* ]]; then\n\t\twords=\"");

@@ -261,13 +261,13 @@ shape_waiting(struct gan_store *s, int64_t id, bool bodies, struct gan_buf *b)
 }
 
 int
-gan_correct_shape(
-    struct gan_store *s, int64_t id, int state, bool copy, bool bodies, struct gan_buf *b)
+gan_correct_shape(struct gan_store *s, int64_t id, int state, bool copy, bool bodies, bool people,
+    struct gan_buf *b)
 {
 	int64_t by;
 	int rc = copy ? shape_copy(s, id, bodies, b) : GAN_OK;
 
-	if (rc == GAN_OK && (correctable & GAN_TO(state)) != 0)
+	if (rc == GAN_OK && people && (correctable & GAN_TO(state)) != 0)
 		rc = shape_waiting(s, id, bodies, b);
 	if (rc < 0 || state != GAN_DLV_SKIPPED)
 		return rc;

@@ -230,16 +230,16 @@ json_after(struct gan_store *s, struct gan_buf *b, int64_t id)
 	return GAN_OK;
 }
 
-/* What most deliveries have not: "replay", and what tells of corrections. */
+/* What most deliveries have not: "replay", and what tells of corrections; people: who is asked. */
 static int
-json_origin(struct gan_store *s, struct gan_buf *b, sqlite3_stmt *row, bool bodies)
+json_origin(struct gan_store *s, struct gan_buf *b, sqlite3_stmt *row, bool bodies, bool people)
 {
 	int64_t replay = sqlite3_column_int64(row, 15);
 
 	if (replay > 0)
 		json_int(b, "replay", replay);
-	return gan_correct_shape(
-	    s, sqlite3_column_int64(row, 0), sqlite3_column_int(row, 7), replay < 0, bodies, b);
+	return gan_correct_shape(s, sqlite3_column_int64(row, 0), sqlite3_column_int(row, 7),
+	    replay < 0, bodies, people, b);
 }
 
 int
@@ -277,7 +277,7 @@ gan_shape_delivery(
 	if (rc == GAN_OK && bodies)
 		rc = json_after(s, b, id);
 	if (rc == GAN_OK)
-		rc = json_origin(s, b, row, bodies);
+		rc = json_origin(s, b, row, bodies, bodies || with_event);
 	if (rc == GAN_OK && bodies)
 		rc = gan_answers_shape(s, id, b);
 	if (rc == GAN_OK && in_outbox)

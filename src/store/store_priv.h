@@ -440,9 +440,13 @@ GAN_MUST_CHECK int gan_correct(struct gan_store *s, struct command_job *j, struc
 /* A copy that has joined a lane stands where its original stood. */
 GAN_MUST_CHECK int gan_correct_place(struct gan_store *s, const struct gan_dlv *d, int64_t lane);
 
-/* The members of a delivery that tell of corrections; shape.c */
-GAN_MUST_CHECK int gan_correct_shape(
-    struct gan_store *s, int64_t id, int state, bool copy, bool bodies, struct gan_buf *out);
+/*
+ * The members of a delivery that tell of corrections.  people: also that one waits, and
+ * whose: nothing for a sender's eyes.
+ */
+GAN_MUST_CHECK int gan_correct_shape(struct gan_store *s, int64_t id, int state, bool copy,
+    bool bodies, bool people, struct gan_buf *out);
+
 /* Does a correction of it wait for an approval? 1 or 0. */
 GAN_MUST_CHECK int gan_correct_waits(struct gan_store *s, int64_t id);
 

@@ -117,6 +117,10 @@ def test_who_corrected_may_not_approve(make_gateway, sim):
     assert shown["id"] == dead["id"] and shown["state"] == "dead"
     item, = gan.attention()
     assert item["id"] == dead["id"] and item["actions"][0] == "approve"
+    assert shown["to_approve"]["reason"] == "lot"
+    # Its sender sees neither who is asked nor what it is about.
+    seen = gan.erp_get(f"/v1/events/{dead['event']}").json()["deliveries"][0]
+    assert seen["state"] == "dead" and "to_approve" not in seen
     rc, _, err = gan.ctl_raw("approve", dead["id"])
     assert rc == 77 and "another user" in err
     assert rules.lines(sim, acted=True) == []

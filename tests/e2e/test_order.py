@@ -103,5 +103,5 @@ def test_an_effect_conflict_is_dead(make_gateway, sim):
     gan.erp_post("line", {"n": 2, "key": "x"})
     gan.wait_key("k/x", "dead")
     item, = gan.attention()
-    assert item["kind"] in ("conflict", "dead")
+    assert item["kind"] == "conflict" and "another body" in item["reason"]
     assert [n for n, _, _, _ in rules.lines(sim)] == [1]

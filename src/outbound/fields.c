@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -132,23 +133,48 @@ check_date(const struct gan_field *f, const char *text, const char *where, struc
 	    "%s is \"%s\", expected date, time and zone as in 2026-11-21T19:02:11Z", where, shown);
 }
 
-/* Does the member differ in all objects of the list? Texts and numbers count. */
+/* One object's value of the member that must differ. */
+struct place {
+	const char *text;
+	size_t i;
+};
+
 static int
-check_unique(const struct gan_field *f, const cJSON *list, const char *where, struct gan_err *err)
+by_text(const void *a, const void *b)
 {
-	size_t i = 0;
+	const struct place *x = a, *y = b;
+	int c = strcmp(x->text, y->text);
 
-	for (const cJSON *a = list->child; a != NULL; a = a->next, i++) {
-		const cJSON *mine = gan_cj_get(a, f->unique);
-		size_t k = 0;
+	return c != 0 ? c : (x->i > y->i) - (x->i < y->i);
+}
 
-		for (const cJSON *b = list->child; b != a; b = b->next, k++)
-			if (mine != NULL && cJSON_Compare(mine, gan_cj_get(b, f->unique), true))
-				return gan_err_set(err, GAN_EINVAL,
-				    "%s[%zu].%s is the same as in %s[%zu]: each may stand once",
-				    where, i, f->unique, where, k);
+/* Does the member, a text, differ in all objects of the list?  Sorted: a list may be long. */
+static int
+check_unique(
+    const struct gan_field *f, const cJSON *list, size_t n, const char *where, struct gan_err *err)
+{
+	struct place *all = calloc(n + 1, sizeof(*all)), *twice = NULL;
+	size_t k = 0, i = 0;
+	int rc = GAN_OK;
+
+	if (all == NULL)
+		return gan_err_set(err, GAN_ENOMEM, "%s", where);
+	for (const cJSON *item = list->child; item != NULL; item = item->next, i++) {
+		const char *text = gan_cj_str(item, f->unique);
+
+		if (text != NULL)
+			all[k++] = (struct place){ text, i };
 	}
-	return GAN_OK;
+	qsort(all, k, sizeof(*all), by_text);
+	for (i = 1; i < k && twice == NULL; i++)
+		if (strcmp(all[i - 1].text, all[i].text) == 0)
+			twice = &all[i];
+	if (twice != NULL)
+		rc = gan_err_set(err, GAN_EINVAL,
+		    "%s[%zu].%s is the same as in %s[%zu]: each may stand once", where, twice->i,
+		    f->unique, where, twice[-1].i);
+	free(all);
+	return rc;
 }
 
 static int
@@ -186,7 +212,7 @@ check_list(const struct gan_field *f, const cJSON *list, const char *where, stru
 		return gan_err_set(err, GAN_EINVAL,
 		    "%s has %zu items, at most %zu are sent in one request", where, n,
 		    f->max_items);
-	return f->unique != NULL ? check_unique(f, list, where, err) : GAN_OK;
+	return f->unique != NULL ? check_unique(f, list, n, where, err) : GAN_OK;
 }
 
 int

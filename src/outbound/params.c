@@ -291,8 +291,12 @@ int
 gan_params_check(const struct gan_operation *op, const struct gan_parts *parts, struct gan_err *err)
 {
 	struct part path GAN_AUTO(part_fini) = { 0 }, query GAN_AUTO(part_fini) = { 0 };
-	int rc = part_open(&parts->path, "$path", &path, err);
+	int rc;
 
+	if (parts->path.len + parts->query.len > GAN_PARAMS_MAX / 3)
+		return gan_err_set(err, GAN_EINVAL, "$path and $query have more than %zu bytes",
+		    GAN_PARAMS_MAX / 3);
+	rc = part_open(&parts->path, "$path", &path, err);
 	if (rc == GAN_OK)
 		rc = part_open(&parts->query, "$query", &query, err);
 	if (rc == GAN_OK)
@@ -303,9 +307,6 @@ gan_params_check(const struct gan_operation *op, const struct gan_parts *parts, 
 		rc = check_path(op, &path, err);
 	if (rc == GAN_OK)
 		rc = check_query(op, &query, err);
-	if (rc == GAN_OK && parts->path.len + parts->query.len > GAN_PARAMS_MAX / 3)
-		rc = gan_err_set(err, GAN_EINVAL, "$path and $query have more than %zu bytes",
-		    GAN_PARAMS_MAX / 3);
 	return rc;
 }
 

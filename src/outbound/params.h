@@ -17,7 +17,8 @@
 struct gan_conf_connector;
 struct gan_operation;
 
-/* A URL that is longer than this is refused. */
+/* No path with its query gets longer than this: a third of it may be written, each byte becomes
+ * %xx. */
 #define GAN_PARAMS_MAX ((size_t)8000)
 
 /*

@@ -226,6 +226,37 @@ START_TEST(path_and_query_are_filled_in)
 }
 END_TEST
 
+/* On the loop: neither may take more than a blink. */
+START_TEST(long_lists_and_queries_are_no_trap)
+{
+	struct gan_buf body GAN_AUTO(gan_buf_fini) = { 0 };
+	cJSON *tree GAN_AUTO(gan_cj_free) = NULL;
+	struct gan_field many[GAN_COUNT(order)];
+	struct gan_parts parts;
+
+	memcpy(many, order, sizeof(many));
+	many[2].max_items = 0;
+	gan_buf_puts(&body, "{\"code\":\"A\",\"start\":\"2026-11-21T19:02:11Z\",\"products\":[");
+	for (int i = 0; i < 100000; i++)
+		gan_buf_printf(&body, "%s{\"code\":\"%d\",\"quantity\":1}", i > 0 ? "," : "",
+		    i == 99999 ? 17 : i);
+	gan_buf_puts(&body, "]}");
+	ck_assert_int_eq(gan_cj_parse(body.data, body.len, &tree, &err), GAN_OK);
+	ck_assert_int_eq(gan_fields_check(many, GAN_COUNT(many), tree, &err), GAN_EINVAL);
+	ck_assert_str_eq(
+	    err.msg, "products[99999].code is the same as in products[17]: each may stand once");
+
+	gan_buf_clear(&body);
+	gan_buf_puts(&body, "{" PATH ",\"$query\":{");
+	for (int i = 0; i < 100000; i++)
+		gan_buf_printf(&body, "\"page%d\":1,", i);
+	gan_buf_puts(&body, FROM "}}");
+	ck_assert_int_eq(gan_parts_split(body.data, body.len, &parts, &err), GAN_OK);
+	ck_assert_int_eq(gan_params_check(&get, &parts, &err), GAN_EINVAL);
+	ck_assert_str_eq(err.msg, "$path and $query have more than 2666 bytes");
+}
+END_TEST
+
 START_TEST(secrets_of_the_query_are_masked)
 {
 	struct gan_wire req GAN_AUTO(gan_wire_fini) = { 0 };
@@ -254,6 +285,7 @@ main(void)
 
 	tcase_add_loop_test(c, bodies_are_checked_field_by_field, 0, (int)GAN_COUNT(bodies));
 	tcase_add_loop_test(c, path_and_query_are_filled_in, 0, (int)GAN_COUNT(requests));
+	tcase_add_test(c, long_lists_and_queries_are_no_trap);
 	tcase_add_test(c, secrets_of_the_query_are_masked);
 	suite_add_tcase(s, c);
 	r = srunner_create(s);

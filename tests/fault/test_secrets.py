@@ -23,7 +23,30 @@ import pytest
 import rules
 from vendor import Vendor, ok
 
-ALL = {"flex.yaml": rules.FLEX_ERP, "release.yaml": rules.RELEASE}
+API = """
+rule: to-{to}
+from: erp/api
+to: {to}/put
+key: '"k/{to}"'
+map: .
+tests:
+  - name: as it is
+    event: {{a: 1}}
+    expect: [{{a: 1}}]
+"""
+ALL = {"flex.yaml": rules.FLEX_ERP, "release.yaml": rules.RELEASE,
+       "basic.yaml": API.format(to="basic"), "oauth.yaml": API.format(to="oauth")}
+API_SECRETS = {"api-pass": "api+pass/word=17", "api-client": "client s&cret:42"}
+
+
+def apis(vendor, client_auth):
+    """Two JSON APIs of the vendor."""
+    auths = {"basic": {"basic": {"user": "me", "password": "secret:api-pass"}},
+             "oauth": {"oauth2": {
+                 "token_url": vendor.url + "/oauth/token", "client_id": "me",
+                 "client_secret": "secret:api-client", "client_auth": client_auth}}}
+    return {name: {"kind": "http", "base_url": vendor.url, "auth": auth,
+                   "operations": {"put": {"path": "/put"}}} for name, auth in auths.items()}
 
 
 def forms(secret):
@@ -66,7 +89,13 @@ def echo(req, sock):
     words = json.dumps(said).replace("\\\\u", "\\u")
     body = ('{"ResponseCode":500,"success":false,"ResponseMessage":' + json.dumps(
         said[0]) + ',"message":"' + said[-1] + '","all":' + words + "}").encode()
-    token = (req.header("authorization") or req.header("x-access-token"))[0].decode()
+    if req.raw.startswith(b"POST /oauth/token "):  # what of it is kept is short
+        last = req.raw.decode("latin-1").rsplit("&", 1)[-1]
+        head = b" ".join(req.header("authorization") or []).decode()
+        sock.sendall(ok(json.dumps({"error": "temporarily_unavailable", "error_description":
+                                    head + last[-120:]}).encode(), status="400 No"))
+        return
+    token = (req.header("authorization") or req.header("x-access-token") or [b"-"])[0].decode()
     sock.sendall(ok(body, f"X-Echo: {token}", f"Set-Cookie: t={token}", f"Retry-After: {token}",
                     status=f"500 {token}"))
 
@@ -77,7 +106,8 @@ def show_everything(gan):
     for words in ("status", "config show", "config check", "events list",
                   "deliveries list", "attention", "audit", "quarantine list", "lanes", "rules list",
                   "rules check", "rules test", "doctor", "show k/a --bodies", "show p/a --bodies",
-                  "show k/b --bodies", "store check", "reload"):
+                  "show k/b --bodies", "show k/basic --bodies", "show k/oauth --bodies",
+                  "store check", "reload"):
         for output in ("json", "table"):
             _, out, err = gan.ctl_raw(*words.split(), output=output)
             said[f"gantryctl {words} ({output})"] = (out + err).encode()
@@ -125,20 +155,27 @@ def refused(gan):
 @pytest.mark.parametrize("dynamic", [False, True], ids=["static", "dynamic"])
 def test_no_secret_is_found_anywhere(make_gateway, sim, dynamic):
     with Vendor() as vendor:
-        config = {"connectors": {"flex2b": {"base_url": vendor.url}}}
+        config = {"connectors": {"flex2b": {"base_url": vendor.url},
+                                 **apis(vendor, "post" if dynamic else "basic")}}
         if dynamic:
             config["connectors"]["movilitas"] = {
                 "token": None, "api_key": "secret:mv-key", "api_secret": "secret:mv-secret"}
         else:
             config["connectors"]["movilitas"] = {"base_url": vendor.url}
         sim.state(movilitas={"sscc_default": "Assigned"})
-        gan = make_gateway(ALL, config=config)
+        gan = make_gateway(ALL, config=config, start=False)
+        for name, value in API_SECRETS.items():
+            gan.secret(name, value)
+        gan.start()
         gan.proc.send_signal(signal.SIGUSR2)  # all that debug logs say
         vendor.script = echo
         said = refused(gan)
         gan.erp_post("line", {"n": 1, "key": "a"})
         gan.erp_post("release", {"key": "a", "ssccs": [rules.SSCCS[0]]})
+        gan.erp_post("api", {"a": 1})
         gan.wait_key("k/a", "unknown")
+        gan.wait_key("k/basic", "unknown")
+        kit.wait_until(lambda: gan.deliveries(key="k/oauth")[0]["attempts"], 10, "no token")
         gan.wait_key("p/a", "unknown" if not dynamic else "delivered")
         # Credentials that are refused, and a file that spells one out.
         gan.secret("f2b-pass", "another-wrong-password")
@@ -160,11 +197,13 @@ def test_no_secret_is_found_anywhere(make_gateway, sim, dynamic):
         gan.write_config()
         said.update(show_everything(gan))
         gan.ctl("backup", gan.path("data/copy.db"))
-        secrets = {**gan.SECRETS, "wrong password": "another-wrong-password",
+        secrets = {**gan.SECRETS, **API_SECRETS, "wrong password": "another-wrong-password",
                    **{f"token {i}": t for i, t in enumerate(vendor.issued)}}
         assert vendor.issued and not vendor.wrong
         secrets.pop("f2b-user")  # a name; below it is looked for with its password
         secrets["basic"] = base64.b64encode(b"sim-3pl:sim-3pl-password").decode()
+        secrets["api basic"] = base64.b64encode(f"me:{API_SECRETS['api-pass']}".encode()).decode()
+        secrets["client basic"] = base64.b64encode(b"me:client%20s%26cret%3A42").decode()
         said.update(processes_of(gan))
         said.update({f"before the stop: {k}": v for k, v in files_of(gan).items()})
         gan.stop()
@@ -175,6 +214,8 @@ def test_no_secret_is_found_anywhere(make_gateway, sim, dynamic):
         assert search(secrets, said) == []
         # What was masked is there, and can be read.
         assert "(masked)" in said["gantryctl show k/a --bodies (json)"].decode()
+        assert "(masked)" in said["gantryctl show k/basic --bodies (json)"].decode()
+        assert "/oauth/token" in said["gantryctl show k/oauth --bodies (json)"].decode()
         assert "****" in said["gantryctl show k/a --bodies (json)"].decode()
 
 

@@ -269,3 +269,66 @@ def test_send_many(sim, tmp_path):
         [kit.program("gantry-sim"), "send", "--url", sim.url("erp") + "/x", "--secret-file",
          secret, "--topic", "t"], input="{}", capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "no answer\n")
+
+
+# -- the ERP ---------------------------------------------------------------------------------
+
+
+def form(sim, text, user=None, kind="application/x-www-form-urlencoded"):
+    headers = {"Content-Type": kind}
+    if user is not None:
+        headers["Authorization"] = "Basic " + base64.b64encode(user.encode()).decode()
+    return kit.request(sim.address("erp"), "POST", "/oauth/token", text.encode(), headers)
+
+
+def test_erp_tokens_are_strict(sim):
+    sim.state(erp={"auth": "oauth2", "scope": "a b", "client_id": "c d"})
+    good, grant = "c%20d:sim-erp-client-secret", "grant_type=client_credentials&scope=a+b"
+    for text, user, status, error in [
+            (grant, None, 401, "invalid_client"), (grant, "c d:wrong", 401, "invalid_client"),
+            (grant, "c d:sim-erp-client-secret", 401, "invalid_client"),
+            (grant + "&client_id=c+d&client_secret=wrong", None, 401, "invalid_client"),
+            ("scope=a+b", good, 400, "invalid_request"), ("", good, 400, "invalid_request"),
+            (grant + "&" + grant, good, 400, "invalid_request"),
+            ("grant_type=password&scope=a+b", good, 400, "unsupported_grant_type"),
+            ("grant_type=client_credentials", good, 400, "invalid_scope")]:
+        got = form(sim, text, user)
+        assert (got.status, got.json()["error"]) == (status, error), (text, user)
+    assert form(sim, grant, good, "application/json").status == 400
+    for got in (form(sim, grant, good),
+                form(sim, grant + "&client_id=c+d&client_secret=sim-erp-client-secret")):
+        answer = got.json()
+        assert (got.status, answer["token_type"], answer["expires_in"]) == (200, "Bearer", 3600)
+        assert erp_call(sim, {"Authorization": f"Bearer {answer['access_token']}"}).status == 200
+    sim.state(erp={"forget_tokens": True})
+    assert erp_call(sim, {"Authorization": f"Bearer {answer['access_token']}"}).status == 401
+    sim.state(erp={"token_life_ms": 0, "expires_in": "text"})
+    answer = form(sim, grant, good).json()
+    assert answer["expires_in"] == "0"
+    assert erp_call(sim, {"Authorization": f"Bearer {answer['access_token']}"}).status == 401
+    assert all(row["body"] is None for row in sim.tokens("erp")), "a journal tells no secret"
+
+
+def erp_call(sim, headers=None, body=b"{}", kind="application/json", method="POST"):
+    return kit.request(sim.address("erp"), method, "/orders/7", body,
+                       {"Content-Type": kind, **(headers or {})})
+
+
+def test_erp_callers_and_canned_answers(sim):
+    basic = {"Authorization": "Basic " + base64.b64encode(b"sim-erp:sim-erp-password").decode()}
+    assert erp_call(sim, basic).status == 401, "credentials that nobody asked for"
+    sim.state(erp={"auth": "basic"})
+    assert (erp_call(sim).status, erp_call(sim, basic).status) == (401, 200)
+    sim.state(erp={"auth": "bearer"})
+    assert erp_call(sim, {"Authorization": "Bearer sim-erp-token"}).status == 200
+    assert erp_call(sim, {"Authorization": "Bearer sim-erp-toke"}).status == 401
+    sim.state(erp={"auth": "none"})
+    assert (erp_call(sim, body=b"{").status, erp_call(sim, kind="text/plain").status,
+            erp_call(sim, method="GET").status) == (400, 415, 400)
+    sim.state(erp={"answers": [
+        {"method": "DELETE", "path": "/orders", "status": 204},
+        {"path": "/orders/7", "status": 409, "body": {"code": 1}, "times": 1}]})
+    assert erp_call(sim, method="DELETE", body=None).status == 204
+    assert (erp_call(sim).status, erp_call(sim).status) == (409, 200)
+    with pytest.raises(ValueError, match="needs a"):
+        sim.state(erp={"answers": [{"status": 200}]})

@@ -345,6 +345,7 @@ claim_run(struct gan_store *s, struct gan_job *job)
 	rc = keep_due(s, &j->at);
 	if (rc == GAN_OK)
 		rc = gan_outbox_return(s, j->connector, j->at.wall_ms);
+	/* 1: some are in no lane yet.  Nothing must overtake them: it is asked again at once. */
 	if (rc == GAN_OK)
 		rc = claim_late(s, j);
 	for (int prio = 0; rc == GAN_OK && prio < NPRIO; prio++) {

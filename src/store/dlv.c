@@ -111,7 +111,9 @@ gan_dlv_move(struct gan_store *s, struct gan_dlv *d, int to, const char *reason,
 	int rc;
 
 	gan_state_must(&gan_delivery_states, d->state, to);
-	rc = gan_outbox_has(d) && to != GAN_DLV_WAITING ? gan_outbox_leave(s, d) : GAN_OK;
+	rc = gan_outbox_has(d) && to != GAN_DLV_WAITING
+		 ? gan_outbox_leave(s, d, to == GAN_DLV_DELIVERED)
+		 : GAN_OK;
 	if (rc < 0)
 		return rc;
 	rc = gan_run(s->db, closes ? GAN_SQL_DLV_CLOSE : GAN_SQL_DLV_STATE, GAN_I(d->id), GAN_I(to),

@@ -475,8 +475,10 @@ gan_outbox_has(const struct gan_dlv *d)
 
 /* The head of a lane whose turn has come: out of the lane, into the outbox. */
 GAN_MUST_CHECK int gan_outbox_enter(struct gan_store *s, struct gan_dlv *d, int64_t now_ms);
-GAN_MUST_CHECK int gan_outbox_leave(struct gan_store *s, const struct gan_dlv *d);
-/* The connector is none that is pulled any more: some of them go back into their lanes. */
+/* Not acknowledged, but told: maybe_sent is set. */
+GAN_MUST_CHECK int gan_outbox_leave(struct gan_store *s, struct gan_dlv *d, bool acknowledged);
+/* The connector is none that is pulled any more: they go back into their lanes. 1: there are more.
+ */
 GAN_MUST_CHECK int gan_outbox_return(struct gan_store *s, const char *connector, int64_t now_ms);
 /* ,"outbox":{cursor, told} when it is there. */
 GAN_MUST_CHECK int gan_outbox_shape(struct gan_store *s, int64_t delivery, struct gan_buf *b);

@@ -520,3 +520,54 @@ mutant("a password in the headers is shown with the error",
 mutant("no body is said to be a form",
        ("src/outbound/transfer_easy.c", "	if (!has_header(req, \"Content-Type\")) {", "	if (req->method == NULL) {"),
        killers=[f"{HTTP}::test_methods_with_and_without_a_body"], sign="content-type")
+# -- answers are events, and messages that are fetched -----------------------------------------
+
+OUTBOX = "tests/e2e/test_outbox.py"
+
+mutant("a result brings no answer",
+       ("src/store/dlv.c", "return rc < 0 ? rc : gan_answer_make(s, d, now_ms);", "return rc;"),
+       killers=["test_store_answers:an_answer_tells_request_response_and_origin"], sign="")
+mutant("an answer is made though nobody listens",
+       ("src/store/answers.c", "	if (!is_listened_to(s, name))\n		return GAN_OK;\n",
+        "	(void)is_listened_to(s, name);\n"),
+       killers=["test_store_answers:nobody_listens_nothing_is_made"], sign="")
+mutant("a chain of answers goes on for ever",
+       ("src/store/answers.c", "c.depth > DEPTH_MAX ?", "c.depth > 1000 * DEPTH_MAX ?"),
+       killers=["test_store_answers:a_chain_is_cut_and_somebody_hears_of_it"], sign="rejected")
+mutant("an answer that cannot be stored is let go",
+       ("src/store/answers.c", "	if (rc == GAN_OK)\n		rc = gan_run(s->db, GAN_SQL_ANSWER_PUT,",
+        "	if (rc < 0)\n		return GAN_OK;\n	if (rc == GAN_OK)\n"
+        "		rc = gan_run(s->db, GAN_SQL_ANSWER_PUT,"),
+       killers=["test_store_answers:no_answer_without_the_result"], sign="")
+mutant("who listens is forgotten at a restart",
+       ("src/store/store.c", "		rc = gan_answers_load(s);", "		rc = GAN_OK;"),
+       killers=["test_store_answers:who_listens_is_known_at_a_start"], sign="")
+mutant("a rule for everything hears its own answers",
+       ("src/mapping/rules.c", "strcmp(source, GAN_ANSWERS) == 0 && !gan_rule_names_answers(glob)",
+        "source == NULL"),
+       killers=["test_rules:globs_match_across_the_slash"], sign="answers")
+mutant("a message is told before what it comes after",
+       ("src/store/claim.c", "	if (rc != GAN_EFFECT_GO)\n		return by_effect(",
+        "	if (rc != GAN_EFFECT_GO && !(j->pull && rc == GAN_EFFECT_AFTER))\n"
+        "		return by_effect("),
+       killers=["test_store_outbox:what_comes_after_something_is_told_after_it"], sign="told")
+mutant("a message overtakes one of its key that came in again",
+       ("src/store/outbox_read.c", "	return rc == GAN_ENOENT ? 0 : rc < 0 ? rc : 1;",
+        "	return rc == GAN_ENOENT ? 0 : rc < 0 ? rc : 0;"),
+       killers=["test_store_outbox:too_old_is_for_a_person_and_holds_its_key"], sign="told_at")
+mutant("what was told expires all the same",
+       ("src/store/outbox_read.c", "	if (told)\n		return tell(s, j, &d, pos);\n", "	(void)told;\n"),
+       killers=["test_store_outbox:once_told_it_waits_for_its_acknowledgement"], sign="")
+mutant("what nobody was told can be acknowledged",
+       ("src/store/outbox_read.c", "!gan_cursor_read(j->cursor, j->connector, &upto) || upto > r.shown",
+        "!gan_cursor_read(j->cursor, j->connector, &upto)"),
+       killers=["test_store_outbox:only_cursors_that_were_given_out_count"], sign="")
+mutant("an acknowledgement ends after its first batch",
+       ("src/store/outbox_read.c", "	j->more = j->n == ACK_BATCH;", "	j->more = false;"),
+       killers=["test_store_outbox:many_are_acknowledged_at_once"], sign="450")
+mutant("a reader that waits is not woken",
+       ("src/app.c", "		gan_inbound_due(app->inbound, connector);", "		(void)connector;"),
+       killers=[f"{OUTBOX}::test_a_reader_that_waits_is_woken"], sign="")
+mutant("any consumer's token opens any outbox",
+       ("src/inbound/outbox.c", "	else if (x->pull->token == 0)", "	else if (!any)"),
+       killers=[f"{OUTBOX}::test_who_may_read"], sign="403")

@@ -355,6 +355,51 @@ START_TEST(they_go_back_when_nobody_pulls_any_more)
 }
 END_TEST
 
+/* Many of them: none that came later may be sent before all are back. */
+START_TEST(nothing_overtakes_those_that_go_back)
+{
+	struct gan_new_delivery later = { .key = "last", .body = "{\"m\":\"later\"}" };
+	int64_t first = 0;
+	char key[16];
+	struct got g;
+
+	for (int i = 0; i < 70; i++) {
+		(void)snprintf(key, sizeof(key), "%d", i);
+		first = message("x", KEY(i == 69 ? "last" : key));
+	}
+	(void)put_delivery(later);
+	g = claim(256, T0 + 1000);
+	ck_assert_uint_eq(g.n, 0);
+	ck_assert_int_le(g.next_due_ms, T0 + 1000);
+	drop_rows(&g);
+	g = claim(256, T0 + 1000);
+	ck_assert_uint_eq(g.n, 70);
+	for (size_t i = 0; i < g.n; i++)
+		ck_assert(strcmp(g.rows[i]->key, "last") != 0 || g.rows[i]->id == first);
+	for (size_t i = 0; i < g.n; i++)
+		ck_assert_int_eq(settle(g.rows[i]->id, GAN_DLV_DELIVERED, 0), GAN_OK);
+	drop_rows(&g);
+}
+END_TEST
+
+/* What was told may have been done: another body must not do it once more. */
+START_TEST(a_skipped_one_may_have_been_taken_in)
+{
+	struct gan_new_delivery once = { .effect = "once" };
+	int64_t told_one = message("a", once), other;
+
+	ck_assert_str_eq(told(NULL), "a");
+	ck_assert_int_eq(command(GAN_CMD_SKIP, dlv_text(told_one), NULL), GAN_OK);
+	other = message("b", once);
+	ck_assert_str_eq(state_of(other), "dead");
+	/* Of one that nobody was told, it may. */
+	once.effect = "twice";
+	ck_assert_int_eq(command(GAN_CMD_SKIP, dlv_text(message("c", once)), NULL), GAN_OK);
+	(void)message("d", once);
+	ck_assert_str_eq(told(NULL), "d");
+}
+END_TEST
+
 /* And the other way round: what waited in lanes is told. */
 START_TEST(lanes_become_messages)
 {
@@ -432,6 +477,8 @@ main(void)
 	tcase_add_test(tc, paused_is_said);
 	tcase_add_test(tc, a_restart_changes_nothing);
 	tcase_add_test(tc, they_go_back_when_nobody_pulls_any_more);
+	tcase_add_test(tc, nothing_overtakes_those_that_go_back);
+	tcase_add_test(tc, a_skipped_one_may_have_been_taken_in);
 	tcase_add_test(tc, lanes_become_messages);
 	tcase_add_test(tc, many_are_acknowledged_at_once);
 	suite_add_tcase(s, tc);

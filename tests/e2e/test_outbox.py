@@ -335,3 +335,21 @@ def test_reading_goes_on_after_the_connector_was_called(gan, sim):
     gan.ctl("reload")
     kit.wait_until(lambda: gan.status()["deliveries"]["delivered"] == 3, 10, "they are sent")
     assert [r[0] for r in rules.lines(sim)] == [0, 1, 2]
+
+
+def test_a_corrected_copy_is_read(gan):
+    gan.rule("10-tell.yaml", TELL + "valid_for: 1s\n")
+    gan.ctl("reload")
+    event = gan.event(post(gan, 1))
+    kit.wait_until(lambda: time.time() > kit.epoch(event["received_at"]) + 1.2, 5, "it is too old")
+    assert read(gan)["messages"] == []
+    old, = gan.wait_key("k/a", "expired")
+    copy = gan.ctl("correct", old["id"], "--body",
+                   gan.write("b.json", '{"n":100,"key":"a","amount":"2.00"}'), "--reason", "late")
+    page = kit.wait_until(lambda: (lambda p: p if p["messages"] else None)(read(gan)), 10,
+                          "the copy is there")
+    message, = page["messages"]
+    assert message["id"] == copy["id"] and message["body"] == {"n": 100, "key": "a", "amount": "2.00"}
+    assert ack(gan, page["next"]).json()["acknowledged"] == 1
+    assert gan.delivery(copy["id"])["state"] == "delivered"
+    assert gan.attention() == [] and gan.ctl("store check") == []

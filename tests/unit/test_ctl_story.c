@@ -327,6 +327,70 @@ START_TEST(try_shows_requests_or_the_rejection)
 }
 END_TEST
 
+START_TEST(a_difference_is_told_member_by_member)
+{
+	gan_ctl_put_diff(
+	    span("{\"a\":1.10,\"same\":[1,2],\"list\":[{\"n\":\"x\"},2,3],\"gone\":null}"),
+	    span("{\"same\":[1,2],\"list\":[{\"n\":\"y\"},2],\"a\":1.1,\"new\":{\"b\":true}}"),
+	    &out);
+	ck_assert_str_eq(out.data, "    a: 1.10 -> 1.1\n"
+				   "    list[0].n: \"x\" -> \"y\"\n"
+				   "    list[2]: 3 -> -\n"
+				   "    gone: null -> -\n"
+				   "    new: - -> {\"b\":true}\n");
+	gan_buf_clear(&out);
+	gan_ctl_put_diff(span("[1]"), span("{\"a\":\"\\u001b[31m\"}"), &out);
+	ck_assert_str_eq(out.data, "    body: [1] -> {\"a\":\"\\u001b[31m\"}\n");
+	gan_buf_clear(&out);
+	gan_ctl_put_diff(span("{\"a\":1}"), span("{\"a\":1}"), &out);
+	ck_assert_uint_eq(out.len, 0);
+}
+END_TEST
+
+/* Two bodies that have nothing in common do not flood the terminal. */
+START_TEST(a_long_difference_is_cut)
+{
+	struct gan_buf a = { 0 }, b = { 0 };
+	size_t lines = 0;
+
+	for (int i = 0; i < 100; i++) {
+		gan_buf_printf(&a, "%s%d", i == 0 ? "[" : ",", i);
+		gan_buf_printf(&b, "%s%d", i == 0 ? "[" : ",", i + 1000);
+	}
+	gan_buf_putc(&a, ']');
+	gan_buf_putc(&b, ']');
+	gan_ctl_put_diff(gan_span_of(a.data, a.len), gan_span_of(b.data, b.len), &out);
+	for (const char *p = out.data; (p = strchr(p, '\n')) != NULL; p++)
+		lines++;
+	ck_assert_uint_eq(lines, 41);
+	expect("... and 60 more");
+	gan_buf_fini(&a);
+	gan_buf_fini(&b);
+}
+END_TEST
+
+START_TEST(corrections_are_told)
+{
+	struct gan_ctl_telling how = { false, false, { NULL, 0 } };
+
+	gan_ctl_put_story(
+	    span(
+		"{\"key\":\"k\",\"events\":[{\"id\":\"e1\",\"state\":\"mapped\",\"deliveries\":["
+		"{\"id\":\"d1\",\"state\":\"dead\",\"request\":{\"a\":1},\"to_approve\":{\"who\":"
+		"\"ana\",\"at\":\"t\",\"reason\":\"typo\",\"request\":{\"a\":2}}},"
+		"{\"id\":\"d2\",\"state\":\"waiting\",\"replay\":3,\"after\":[\"made/1\"],\"last\":{"
+		"\"status\":null,\"error\":\"waits until delivered: effect \\\"made/1\\\"\",\"at\":"
+		"null}}]}]}"),
+	    &how, &out);
+	expect("a correction waits for an approval, by: ana\n");
+	expect("new body: {\"a\":2}\n");
+	expect("`gantryctl approve d1`");
+	expect("of replay: 3\n");
+	expect("comes after: [\"made/1\"]\n");
+	expect("`gantryctl retry d2 --without-after --reason TEXT`");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -350,6 +414,9 @@ main(void)
 	tcase_add_test(tc, events_without_deliveries_say_why);
 	tcase_add_test(tc, no_state_is_called_processed);
 	tcase_add_test(tc, unhealthy_says_each_reason);
+	tcase_add_test(tc, a_difference_is_told_member_by_member);
+	tcase_add_test(tc, a_long_difference_is_cut);
+	tcase_add_test(tc, corrections_are_told);
 	tcase_add_test(tc, try_shows_requests_or_the_rejection);
 	suite_add_tcase(s, tc);
 	r = srunner_create(s);

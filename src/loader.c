@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/rulework.h"
 #include "base/mem.h"
-#include "outbound/outbound.h"
 
 struct gan_loader {
 	struct gan_pool *pool;  /* NULL: nothing was run */
@@ -120,7 +120,7 @@ start(struct gan_loader *l, uv_loop_t *loop, struct gan_config *conf, struct gan
 		gan_diag_file(&l->diags, GAN_DIAG_ERROR, "mapping workers", "%s", err.msg);
 		return rc;
 	}
-	return gan_pool_read(l->pool, conf, gan_outbound_knows, blobp, len, on_read, l);
+	return gan_pool_read(l->pool, conf, &gan_rulework_checks, blobp, len, on_read, l);
 }
 
 struct gan_loader *

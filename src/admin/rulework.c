@@ -13,6 +13,11 @@
 #include "outbound/outbound.h"
 #include "json/check.h"
 
+const struct gan_rule_checks gan_rulework_checks = {
+	.knows = gan_outbound_knows,
+	.takes = gan_outbound_takes,
+};
+
 struct work {
 	gan_rulework_fn fn;
 	void *arg;
@@ -37,8 +42,7 @@ work_free(struct work **wp)
 	if (w == NULL)
 		return;
 	gan_rules_unref(&w->set);
-	if (w->conf != NULL)
-		gan_config_unref(&w->conf);
+	gan_config_unref(&w->conf);
 	gan_buf_fini(&w->findings);
 	free(w->only);
 	free(w->source);
@@ -145,13 +149,15 @@ put_refused(struct gan_buf *b, struct work *w, const struct gan_map_output *o)
 {
 	const struct gan_rule *rule = &w->set->rules[w->index];
 	const struct gan_conf_connector *c = gan_config_connector(w->conf, rule->connector);
+	char warning[256] = "";
 	struct gan_err err = { 0 };
-
-	bool refused =
-	    c != NULL && gan_outbound_takes(c, rule->operation, o->body, o->body_len, &err) < 0;
+	bool refused = c != NULL && gan_outbound_takes(c, rule->operation, o->body, o->body_len,
+					warning, &err) < 0;
 
 	gan_buf_puts(b, ",\"refused\":");
 	gan_put_str(b, refused ? err.msg : NULL);
+	gan_buf_puts(b, ",\"warning\":");
+	gan_put_str(b, warning[0] != '\0' ? warning : NULL);
 	if (refused && w->refused[0] == '\0')
 		(void)snprintf(w->refused, sizeof(w->refused), "would not be sent: %s", err.msg);
 }
@@ -305,7 +311,7 @@ work_start(struct work *w, struct gan_config *conf)
 	int rc;
 
 	w->conf = gan_config_ref(conf);
-	rc = gan_pool_read(w->pool, conf, gan_outbound_knows, NULL, 0, on_read, w);
+	rc = gan_pool_read(w->pool, conf, &gan_rulework_checks, NULL, 0, on_read, w);
 
 	if (rc < 0)
 		work_fail(w, GAN_RULEWORK_FAILED, gan_strerror(rc));

@@ -14,11 +14,14 @@
 
 enum gan_rulework_verdict {
 	GAN_RULEWORK_GREEN,
-	GAN_RULEWORK_RED,    /* a test failed, or the rule tried rejects the event */
+	GAN_RULEWORK_RED,    /* a test failed; the rule tried rejects, or its output is refused */
 	GAN_RULEWORK_BROKEN, /* a file does not load or a rule does not compile */
 	GAN_RULEWORK_NONE,   /* no rule of that name */
 	GAN_RULEWORK_FAILED, /* it could not be found out: text says why */
 };
+
+/* For gan_rules_load() and its like: what the connectors say. */
+extern const struct gan_rule_checks gan_rulework_checks;
 
 /*
  * Called exactly once, perhaps before the call that starts the work returns.
@@ -42,7 +45,8 @@ void gan_rulework_check(struct gan_pool *pool, struct gan_config *conf, const ch
  * Everything is copied.  ev->source may be NULL: then the event is one that
  * the rule listens to.
  *
- * json: {rule, to, listens, outputs: [{key, effect, after, body}], reject}
+ * json: {rule, to, listens, outputs: [{key, effect, after, body, refused, warning}], reject};
+ * refused: why the connector would not send it, or null
  */
 void gan_rulework_try(struct gan_pool *pool, struct gan_config *conf, const char *rule,
     const struct gan_map_event *ev, gan_rulework_fn fn, void *arg);

@@ -11,11 +11,11 @@
 
 #include "admin/admin_priv.h"
 #include "admin/outputs.h"
+#include "admin/rulework.h"
 #include "admin/scope.h"
 #include "admin/walk.h"
 #include "base/clock.h"
 #include "base/id.h"
-#include "outbound/outbound.h"
 
 #define EVENTS_MAX 10000
 #define TIME_MS 20000
@@ -274,7 +274,7 @@ on_config(void *arg, int rc, struct gan_config *conf, struct gan_diags *diags)
 	if (rc == GAN_OK)
 		rc = pool == NULL
 			 ? GAN_EGONE
-			 : gan_pool_read(pool, conf, gan_outbound_knows, NULL, 0, on_rules, d);
+			 : gan_pool_read(pool, conf, &gan_rulework_checks, NULL, 0, on_rules, d);
 	if (rc < 0)
 		gan_call_fail(d->call, rc == GAN_EGONE ? GAN_EXIT_UNAVAILABLE : GAN_EXIT_NEGATIVE,
 		    "%s", gan_strerror(rc));

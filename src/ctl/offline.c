@@ -14,7 +14,6 @@
 #include "conf/yaml.h"
 #include "ctl/ctl.h"
 #include "mapping/pool.h"
-#include "outbound/outbound.h"
 
 struct offline {
 	struct gan_ctl *ctl;
@@ -116,7 +115,7 @@ show_rules(struct gan_ctl *ctl, const struct gan_config *conf)
 	struct gan_rules *rules GAN_AUTO(gan_rules_unref) = NULL;
 	struct gan_buf b GAN_AUTO(gan_buf_fini) = { 0 };
 
-	if (gan_rules_load(conf, gan_outbound_knows, &rules, &d) < 0)
+	if (gan_rules_load(conf, &gan_rulework_checks, &rules, &d) < 0)
 		return broken(ctl, &d);
 	if (gan_rules_json(rules, &b) < 0 || b.failed)
 		return gan_ctl_fail_text(GAN_CTL_NEGATIVE, "out of memory");

@@ -222,6 +222,17 @@ gan_ctl_unhealthy(struct gan_span s, struct gan_buf *out)
 	return n;
 }
 
+/* What the connector says of an output. */
+static void
+put_opinion(struct gan_span output, const char *name, const char *words, struct gan_buf *out)
+{
+	if (!is_set(output, name))
+		return;
+	gan_buf_printf(out, "  %s", words);
+	put_member(output, name, out);
+	gan_buf_putc(out, '\n');
+}
+
 void
 gan_ctl_put_try(struct gan_span r, struct gan_buf *out)
 {
@@ -252,11 +263,8 @@ gan_ctl_put_try(struct gan_span r, struct gan_buf *out)
 		gan_span_pretty(gan_span_get(o, "body"), 2, &body);
 		gan_ctl_put_safe(out, body.data != NULL ? body.data : "", body.len, true);
 		gan_buf_putc(out, '\n');
-		if (is_set(o, "refused")) {
-			gan_buf_puts(out, "  would not be sent: ");
-			put_member(o, "refused", out);
-			gan_buf_putc(out, '\n');
-		}
+		put_opinion(o, "refused", "would not be sent: ", out);
+		put_opinion(o, "warning", "warning: ", out);
 	}
 	if (n == 0)
 		gan_buf_puts(out, "nothing to send\n");

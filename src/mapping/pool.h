@@ -84,7 +84,7 @@ GAN_MUST_CHECK int gan_pool_map(struct gan_pool *p, struct gan_rules *set, const
  */
 typedef void (*gan_read_fn)(void *arg, int rc, struct gan_rules *set, struct gan_diags *d);
 GAN_MUST_CHECK int gan_pool_read(struct gan_pool *p, struct gan_config *conf,
-    gan_knows_operation_fn knows, char **blobp, size_t len, gan_read_fn cb, void *arg);
+    const struct gan_rule_checks *checks, char **blobp, size_t len, gan_read_fn cb, void *arg);
 
 /*
  * The same for gantry.yaml, with its secrets: gan_config_load().  conf and d

@@ -161,14 +161,31 @@ test_node(const struct gan_rule *r, size_t i)
 	return n;
 }
 
+/* The item of `expect` that the target would refuse. */
+static const struct gan_yaml_node *
+refused_node(const struct gan_rule *r, size_t test)
+{
+	const struct gan_yaml_node *n = gan_yaml_get(test_node(r, test), "expect")->child;
+
+	for (size_t i = r->tests[test].refused_item; i > 0; i--)
+		n = n->next;
+	return n;
+}
+
 static void
 test_ended(struct gan_check *c, bool green, uint32_t requests, const char *detail)
 {
 	const struct gan_rule *r = rule_of(c);
 	const struct gan_rule_test *t = &r->tests[c->test];
-	size_t n = strcspn(detail, "\n");
+	const struct gan_yaml_node *node = test_node(r, c->test);
 
-	put_json(c, t->name, t->line, green, green ? NULL : detail);
+	if (green && t->refused != NULL) { /* as wanted, and it would never be sent */
+		green = false;
+		detail = t->refused;
+		node = refused_node(r, c->test);
+	}
+	size_t n = strcspn(detail, "\n");
+	put_json(c, t->name, node->line, green, green ? NULL : detail);
 	c->red = c->red || !green;
 	if (c->requests != NULL)
 		c->requests[c->test] = requests;
@@ -180,9 +197,8 @@ test_ended(struct gan_check *c, bool green, uint32_t requests, const char *detai
 	}
 	c->report.failed++;
 	put_fail(c, t->name, detail);
-	gan_diag_node(&c->d, GAN_DIAG_ERROR, r->doc, test_node(r, c->test),
-	    "the test '%s' is red: %.*s%s", t->name, (int)n, detail,
-	    detail[n] != '\0' && detail[n + 1] != '\0' ? " ..." : "");
+	gan_diag_node(&c->d, GAN_DIAG_ERROR, r->doc, node, "the test '%s' is red: %.*s%s", t->name,
+	    (int)n, detail, detail[n] != '\0' && detail[n + 1] != '\0' ? " ..." : "");
 }
 
 static const struct gan_rule_code *
@@ -267,6 +283,7 @@ was_green(struct gan_check *c)
 	warn_of_no_tests(c);
 	for (; c->test < r->ntests; c->test++)
 		test_ended(c, true, v->requests[c->test], "");
+	c->red = false; /* what the target says is asked anew each time */
 	c->report.unchanged++;
 	c->report.rules++;
 	c->rule++;

@@ -16,7 +16,7 @@ struct read {
 	struct gan_pool *pool;
 	char *path; /* of gantry.yaml, when that is what is read */
 	struct gan_config *conf;
-	gan_knows_operation_fn knows;
+	const struct gan_rule_checks *checks;
 	char *blob; /* NULL: the folder */
 	size_t len;
 	gan_read_fn cb;
@@ -46,9 +46,9 @@ on_thread(uv_work_t *work)
 	if (r->path != NULL)
 		r->rc = gan_config_load(r->path, true, &r->conf, &r->d);
 	else if (r->blob != NULL)
-		r->rc = gan_rules_unpack(r->conf, r->knows, r->blob, r->len, &r->set, &r->d);
+		r->rc = gan_rules_unpack(r->conf, r->checks, r->blob, r->len, &r->set, &r->d);
 	else
-		r->rc = gan_rules_load(r->conf, r->knows, &r->set, &r->d);
+		r->rc = gan_rules_load(r->conf, r->checks, &r->set, &r->d);
 }
 
 static void
@@ -80,7 +80,7 @@ start(struct gan_pool *p, struct read *r)
 }
 
 int
-gan_pool_read(struct gan_pool *p, struct gan_config *conf, gan_knows_operation_fn knows,
+gan_pool_read(struct gan_pool *p, struct gan_config *conf, const struct gan_rule_checks *checks,
     char **blobp, size_t len, gan_read_fn cb, void *arg)
 {
 	struct read *r;
@@ -91,7 +91,7 @@ gan_pool_read(struct gan_pool *p, struct gan_config *conf, gan_knows_operation_f
 	if (r == NULL)
 		return GAN_ENOMEM;
 	r->conf = gan_config_ref(conf);
-	r->knows = knows;
+	r->checks = checks;
 	r->cb = cb;
 	r->arg = arg;
 	r->blob = blobp != NULL ? *blobp : NULL;

@@ -77,7 +77,7 @@ check_operation(struct gan_rule_loader *l, const struct gan_rule *rule,
 {
 	struct gan_err err = { 0 };
 
-	for (size_t i = 0; i < GAN_COUNT(ends) && l->knows != NULL; i++) {
+	for (size_t i = 0; i < GAN_COUNT(ends) && l->checks->knows != NULL; i++) {
 		char *name GAN_AUTO(gan_str_free) = NULL;
 
 		if (!ends_with(topic, ends[i]))
@@ -85,7 +85,7 @@ check_operation(struct gan_rule_loader *l, const struct gan_rule *rule,
 		name = gan_memdup(topic, strlen(topic) - strlen(ends[i]));
 		if (name == NULL)
 			return GAN_ENOMEM;
-		if (l->knows(c, name, false, GAN_ON_UNKNOWN_HOLD, &err) < 0)
+		if (l->checks->knows(c, name, false, GAN_ON_UNKNOWN_HOLD, &err) < 0)
 			ERROR("%s", err.msg);
 	}
 	return GAN_OK;

@@ -90,11 +90,11 @@ load_all(struct gan_rule_loader *l, struct gan_rules **ret_rules, unsigned befor
 }
 
 int
-gan_rules_load(const struct gan_config *conf, gan_knows_operation_fn knows,
+gan_rules_load(const struct gan_config *conf, const struct gan_rule_checks *checks,
     struct gan_rules **ret_rules, struct gan_diags *d)
 {
 	GAN_AUTO(set_free) struct gan_rule_set *set = set_new();
-	struct gan_rule_loader l = { .conf = conf, .knows = knows, .set = set, .d = d };
+	struct gan_rule_loader l = { .conf = conf, .checks = checks, .set = set, .d = d };
 	unsigned before = d->errors;
 
 	if (set == NULL || gan_rule_files_scan(&set->files, conf, d) < 0)
@@ -106,11 +106,11 @@ gan_rules_load(const struct gan_config *conf, gan_knows_operation_fn knows,
 }
 
 int
-gan_rules_unpack(const struct gan_config *conf, gan_knows_operation_fn knows, const void *blob,
-    size_t len, struct gan_rules **ret_rules, struct gan_diags *d)
+gan_rules_unpack(const struct gan_config *conf, const struct gan_rule_checks *checks,
+    const void *blob, size_t len, struct gan_rules **ret_rules, struct gan_diags *d)
 {
 	GAN_AUTO(set_free) struct gan_rule_set *set = set_new();
-	struct gan_rule_loader l = { .conf = conf, .knows = knows, .set = set, .d = d };
+	struct gan_rule_loader l = { .conf = conf, .checks = checks, .set = set, .d = d };
 	unsigned before = d->errors;
 	struct gan_err err = { 0 };
 

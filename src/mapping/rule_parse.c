@@ -446,8 +446,8 @@ check_whole(struct parse *p, const struct gan_yaml_node *root)
 		if (keys[i].required && gan_yaml_get(root, keys[i].key) == NULL)
 			gan_diag_at(p->l->d, GAN_DIAG_ERROR, r->doc, 1, 1,
 			    "the key '%s' is missing", keys[i].key);
-	if (c != NULL && !p->off && p->l->knows != NULL &&
-	    p->l->knows(c, r->operation, r->on_unknown_set, r->on_unknown, &err) < 0)
+	if (c != NULL && !p->off && p->l->checks->knows != NULL &&
+	    p->l->checks->knows(c, r->operation, r->on_unknown_set, r->on_unknown, &err) < 0)
 		ERROR(p, to, "%s", err.msg);
 }
 
@@ -501,5 +501,8 @@ gan_rule_parse(struct gan_rule_loader *l, const struct gan_rule_file *file, stru
 		if (parse_pair(&p, n) < 0)
 			return GAN_ENOMEM;
 	check_whole(&p, root);
-	return l->d->errors > before ? GAN_OK : make_hash(rule);
+	if (l->d->errors > before)
+		return GAN_OK;
+	rc = gan_rule_check_expected(l, rule);
+	return rc < 0 ? rc : make_hash(rule);
 }

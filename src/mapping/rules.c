@@ -26,6 +26,7 @@ test_fini(struct gan_rule_test *t)
 	free(t->expect_key);
 	free(t->expect_effect);
 	free(t->expect_reject);
+	free(t->refused);
 }
 
 void

@@ -34,6 +34,9 @@ struct gan_rule_test {
 	char *expect_key;    /* JSON (string or array), or NULL */
 	char *expect_effect; /* likewise */
 	char *expect_reject; /* plain text, or NULL */
+	/* Why the target would refuse an item of expect, and which; or NULL. */
+	char *refused;
+	size_t refused_item;
 };
 
 struct gan_rule {
@@ -67,23 +70,34 @@ struct gan_rules {
 };
 
 /*
+ * What only the side that sends knows of a rule's target.  Each is 0 when all is
+ * fine, else a negative code with the reason in err; NULL is not asked.  Both are
+ * called on any thread.
+ */
+struct gan_rule_checks {
+	int (*knows)(const struct gan_conf_connector *c, const char *operation, bool on_unknown_set,
+	    enum gan_on_unknown on_unknown, struct gan_err *err);
+	/* Would this output be sent?  An operation that is not there takes everything. */
+	int (*takes)(const struct gan_conf_connector *c, const char *operation, const char *output,
+	    size_t len, char warning[256], struct gan_err *err);
+};
+
+/*
  * Read conf->mapping.rules/<name>.yaml in name order with the tables and event
  * files they name, and check everything that needs no jq: form, names, globs,
  * sources and connectors that exist (a typo gets a "did you mean"), operations
- * (asked through knows_operation), on_unknown that the operation does not allow.  All findings go
- * to d. Returns 0, GAN_ECONFIG or GAN_ENOMEM.
- *
- * knows_operation: 0 fine; else a negative code with the reason in err.
+ * (asked through checks), on_unknown that the operation does not allow.  What
+ * tests expect is held against the operation, too: a body that would be refused
+ * is kept in the test and makes it red, a warning is told.  All findings go to d.
+ * Returns 0, GAN_ECONFIG or GAN_ENOMEM.
  */
-typedef int (*gan_knows_operation_fn)(const struct gan_conf_connector *c, const char *operation,
-    bool on_unknown_set, enum gan_on_unknown on_unknown, struct gan_err *err);
-
-GAN_MUST_CHECK int gan_rules_load(const struct gan_config *conf, gan_knows_operation_fn knows,
-    struct gan_rules **ret_rules, struct gan_diags *d);
+GAN_MUST_CHECK int gan_rules_load(const struct gan_config *conf,
+    const struct gan_rule_checks *checks, struct gan_rules **ret_rules, struct gan_diags *d);
 
 /* The same from a packed copy, and the packing (file names and bytes, nothing else). */
-GAN_MUST_CHECK int gan_rules_unpack(const struct gan_config *conf, gan_knows_operation_fn knows,
-    const void *blob, size_t len, struct gan_rules **ret_rules, struct gan_diags *d);
+GAN_MUST_CHECK int gan_rules_unpack(const struct gan_config *conf,
+    const struct gan_rule_checks *checks, const void *blob, size_t len,
+    struct gan_rules **ret_rules, struct gan_diags *d);
 GAN_MUST_CHECK int gan_rules_pack(const struct gan_rules *r, struct gan_buf *out);
 
 struct gan_rules *gan_rules_ref(struct gan_rules *r);

@@ -55,7 +55,7 @@ struct gan_rule_set {
 /* While a set is being made. */
 struct gan_rule_loader {
 	const struct gan_config *conf;
-	gan_knows_operation_fn knows;
+	const struct gan_rule_checks *checks;
 	struct gan_rule_set *set;
 	struct gan_diags *d;
 };
@@ -70,6 +70,8 @@ GAN_MUST_CHECK int gan_rule_parse_tests(
     struct gan_rule_loader *l, struct gan_rule *rule, const struct gan_yaml_node *node);
 GAN_MUST_CHECK int gan_rule_parse_tables(
     struct gan_rule_loader *l, struct gan_rule *rule, const struct gan_yaml_node *node);
+/* What its tests expect, held against the target: refusals into the tests, warnings to l->d. */
+GAN_MUST_CHECK int gan_rule_check_expected(struct gan_rule_loader *l, struct gan_rule *rule);
 GAN_MUST_CHECK int gan_rule_code(struct gan_rule_loader *l, struct gan_rule *rule,
     const struct gan_rule_file *file, const struct gan_yaml_node *node, const char *key,
     struct gan_rule_code *ret_code);

@@ -151,16 +151,6 @@ gan_outbound_knows(const struct gan_conf_connector *c, const char *operation, bo
 	return GAN_OK;
 }
 
-int
-gan_outbound_takes(const struct gan_conf_connector *c, const char *operation, const char *output,
-    size_t len, struct gan_err *err)
-{
-	const struct gan_operation *op = gan_connector_operation(c, operation);
-	char warning[256];
-
-	return op == NULL ? GAN_OK : gan_connector_check(c, op, output, len, warning, err);
-}
-
 enum gan_on_unknown
 gan_outbound_on_unknown(
     const struct gan_conf_connector *c, const char *operation, enum gan_on_unknown wanted)
@@ -245,6 +235,16 @@ gan_connector_check(const struct gan_conf_connector *c, const struct gan_operati
 	if (rc == GAN_OK && kind->check != NULL)
 		rc = kind->check(c, op, tree, warning, err);
 	return rc;
+}
+
+int
+gan_outbound_takes(const struct gan_conf_connector *c, const char *operation, const char *output,
+    size_t len, char warning[256], struct gan_err *err)
+{
+	const struct gan_operation *op = gan_connector_operation(c, operation);
+
+	warning[0] = '\0';
+	return op == NULL ? GAN_OK : gan_connector_check(c, op, output, len, warning, err);
 }
 
 static void

@@ -40,8 +40,9 @@ check_allowed(const struct gan_field *f, const char *text, const char *where, st
 
 	if (f->allowed == NULL || listed(f->allowed, text))
 		return GAN_OK;
-	return gan_err_set(err, GAN_EINVAL, "%s is \"%s\", allowed: %s", where,
-	    gan_printable(text, strlen(text), shown, sizeof(shown)), f->allowed);
+	return gan_err_set(err, GAN_EINVAL, "%s is \"%s\", allowed: %.*s", where,
+	    gan_printable(text, strlen(text), shown, sizeof(shown)), (int)strlen(f->allowed) - 1,
+	    f->allowed);
 }
 
 static size_t

@@ -94,10 +94,6 @@ size_t gan_outbound_status(
 /* Now, by the clock of due times: all next_ms of the store are meant by it. */
 int64_t gan_outbound_due_ms(struct gan_outbound *out);
 
-/* Would an output of a rule be sent?  GAN_EINVAL: no, and err says what is wrong where. */
-GAN_MUST_CHECK int gan_outbound_takes(const struct gan_conf_connector *c, const char *operation,
-    const char *output, size_t len, struct gan_err *err);
-
 /* probe only where the operation has one, and needs it; else hold. */
 enum gan_on_unknown gan_outbound_on_unknown(
     const struct gan_conf_connector *c, const char *operation, enum gan_on_unknown wanted);
@@ -105,3 +101,6 @@ enum gan_on_unknown gan_outbound_on_unknown(
 /* For rules.h: does this connector have the operation, and may on_unknown be that? */
 GAN_MUST_CHECK int gan_outbound_knows(const struct gan_conf_connector *c, const char *operation,
     bool on_unknown_set, enum gan_on_unknown on_unknown, struct gan_err *err);
+/* Likewise: would it send this output?  gan_connector_check() by the operation's name. */
+GAN_MUST_CHECK int gan_outbound_takes(const struct gan_conf_connector *c, const char *operation,
+    const char *output, size_t len, char warning[256], struct gan_err *err);

@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/rulework.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "conf/config.h"
 #include "mapping/rules.h"
-#include "outbound/outbound.h"
 
 enum { LINES_MAX = 10000 };
 
@@ -68,7 +68,7 @@ read_input(struct input *in, const char *config, const char *events)
 	size_t len;
 
 	must_be(gan_config_load(config, false, &in->conf, &d) == GAN_OK &&
-		    gan_rules_load(in->conf, gan_outbound_knows, &in->rules, &d) == GAN_OK,
+		    gan_rules_load(in->conf, &gan_rulework_checks, &in->rules, &d) == GAN_OK,
 	    d.text.data != NULL ? d.text.data : config);
 	must_be(gan_file_read(events, 16 << 20, &text, &len, &err) == GAN_OK, events);
 	in->lines = calloc(LINES_MAX, sizeof(*in->lines));

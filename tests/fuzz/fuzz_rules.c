@@ -3,10 +3,10 @@
  * fuzz_rules.c - a rule file, checked for form (no jq), beside a table and an
  * event; or, when it begins like one, a packed set as the store keeps it.
  */
+#include "admin/rulework.h"
 #include "fuzz.h"
 #include "mapping/frame.h"
 #include "mapping/rules.h"
-#include "outbound/outbound.h"
 #include "json/check.h"
 
 FUZZ_LIBFYAML_LEAKS
@@ -74,7 +74,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		gan_buf_put(&blob, data, size);
 	else
 		pack(&blob, data, size);
-	rc = gan_rules_unpack(&conf, gan_outbound_knows, blob.data, blob.len, &r, &d);
+	rc = gan_rules_unpack(&conf, &gan_rulework_checks, blob.data, blob.len, &r, &d);
 	gan_must(rc == GAN_OK || rc == GAN_ECONFIG);
 	gan_must((rc == GAN_OK) == (d.errors == 0) && (rc == GAN_OK) == (r != NULL));
 	if (rc == GAN_OK)

@@ -571,3 +571,11 @@ mutant("a reader that waits is not woken",
 mutant("any consumer's token opens any outbox",
        ("src/inbound/outbox.c", "	else if (x->pull->token == 0)", "	else if (!any)"),
        killers=[f"{OUTBOX}::test_who_may_read"], sign="403")
+
+# -- rules -------------------------------------------------------------------------------------
+
+mutant("a golden test may expect what the connector refuses",
+       ("src/mapping/pool_check.c", "	if (green && t->refused != NULL) {",
+        "	if (green && t->refused != NULL && t->line == 0) {"),
+       killers=["tests/e2e/test_expected_bodies.py::"
+                "test_a_body_that_would_be_refused_makes_its_test_red"], sign="burnt|assert 0")

@@ -30,6 +30,8 @@ knows(const struct gan_conf_connector *c, const char *operation, bool set, enum 
 	return GAN_OK;
 }
 
+static const struct gan_rule_checks checks = { .knows = knows };
+
 static unsigned handed, kept_back; /* every nth event is only told of, as if by another way in */
 static bool untold;                /* or not yet told of at all */
 
@@ -132,7 +134,7 @@ use_rules(uint64_t generation)
 	struct gan_diags d GAN_AUTO(gan_diags_fini) = { 0 };
 	struct gan_rules *set GAN_AUTO(gan_rules_unref) = NULL;
 
-	ck_assert_msg(gan_rules_load(&conf, knows, &set, &d) == GAN_OK, "%s", d.text.data);
+	ck_assert_msg(gan_rules_load(&conf, &checks, &set, &d) == GAN_OK, "%s", d.text.data);
 	set->generation = generation;
 	gan_pipeline_rules(pipe_, &conf, set);
 }
@@ -513,7 +515,7 @@ remap(int64_t event)
 	struct gan_rules *set GAN_AUTO(gan_rules_unref) = NULL;
 	struct verdict v = { .done = false };
 
-	ck_assert_int_eq(gan_rules_load(&conf, knows, &set, &d), GAN_OK);
+	ck_assert_int_eq(gan_rules_load(&conf, &checks, &set, &d), GAN_OK);
 	gan_remap(st, pool, &conf, set, event, on_remapped, &v);
 	wait_for(&v.done);
 	return v;

@@ -50,6 +50,8 @@ knows(const struct gan_conf_connector *c, const char *operation, bool set, enum 
 	return gan_err_set(err, GAN_ENOENT, "no operation '%s'", operation);
 }
 
+static const struct gan_rule_checks checks = { .knows = knows };
+
 static void
 write_file(const char *name, const char *text)
 {
@@ -131,7 +133,7 @@ load(void)
 {
 	struct gan_diags d GAN_AUTO(gan_diags_fini) = { 0 };
 	struct gan_rules *set = NULL;
-	int rc = gan_rules_load(&conf, knows, &set, &d);
+	int rc = gan_rules_load(&conf, &checks, &set, &d);
 
 	ck_assert_msg(rc == GAN_OK, "%s", d.text.data);
 	return set;

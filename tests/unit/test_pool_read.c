@@ -94,6 +94,8 @@ knows(const struct gan_conf_connector *c, const char *operation, bool set, enum 
 	return GAN_OK;
 }
 
+static const struct gan_rule_checks checks = { .knows = knows };
+
 static uv_sem_t loop_turned;
 
 /* Called while the rules are read: goes on only if the loop does. */
@@ -104,6 +106,8 @@ knows_when_loop_turns(const struct gan_conf_connector *c, const char *operation,
 	uv_sem_wait(&loop_turned);
 	return knows(c, operation, set, how, err);
 }
+
+static const struct gan_rule_checks checks_when_loop_turns = { .knows = knows_when_loop_turns };
 
 static void
 on_turn(uv_timer_t *t)
@@ -139,7 +143,7 @@ START_TEST(reading_does_not_hold_the_loop)
 	write_file("r.yaml", RULE);
 	ck_assert_int_eq(uv_sem_init(&loop_turned, 0), 0);
 	ck_assert_int_eq(
-	    gan_pool_read(pool, &conf, knows_when_loop_turns, NULL, 0, on_read, &r), GAN_OK);
+	    gan_pool_read(pool, &conf, &checks_when_loop_turns, NULL, 0, on_read, &r), GAN_OK);
 	ck_assert(!r.done);
 	ck_assert_int_eq(uv_timer_init(&loop, &timer), 0);
 	ck_assert_int_eq(uv_timer_start(&timer, on_turn, 20, 0), 0);
@@ -157,12 +161,12 @@ START_TEST(reading_tells_what_is_wrong)
 	char *blob = gan_asprintf("no packed set");
 
 	write_file("r.yaml", "rule: [\n");
-	ck_assert_int_eq(gan_pool_read(pool, &conf, knows, NULL, 0, on_read, &r), GAN_OK);
+	ck_assert_int_eq(gan_pool_read(pool, &conf, &checks, NULL, 0, on_read, &r), GAN_OK);
 	run_until(&r.done);
 	ck_assert_int_eq(r.rc, GAN_ECONFIG);
 	ck_assert_ptr_nonnull(strstr(r.first, "r.yaml:"));
 	r.done = false;
-	ck_assert_int_eq(gan_pool_read(pool, &conf, knows, &blob, 13, on_read, &r), GAN_OK);
+	ck_assert_int_eq(gan_pool_read(pool, &conf, &checks, &blob, 13, on_read, &r), GAN_OK);
 	ck_assert_ptr_null(blob);
 	run_until(&r.done);
 	ck_assert_int_eq(r.rc, GAN_ECONFIG);
@@ -210,7 +214,7 @@ START_TEST(a_close_waits_for_reading)
 	write_file("r.yaml", RULE);
 	ck_assert_int_eq(uv_sem_init(&loop_turned, 0), 0);
 	ck_assert_int_eq(
-	    gan_pool_read(pool, &conf, knows_when_loop_turns, NULL, 0, on_read, &r), GAN_OK);
+	    gan_pool_read(pool, &conf, &checks_when_loop_turns, NULL, 0, on_read, &r), GAN_OK);
 	gan_pool_close(pool, on_closed, &closed);
 	for (int i = 0; i < 3; i++)
 		(void)uv_run(&loop, UV_RUN_NOWAIT);

@@ -46,6 +46,8 @@ knows(const struct gan_conf_connector *c, const char *operation, bool set, enum 
 	    err, GAN_ENOENT, "the connector '%s' has no operation '%s'", c->name, operation);
 }
 
+static const struct gan_rule_checks checks = { .knows = knows };
+
 static int
 knows_all(const struct gan_conf_connector *c, const char *operation, bool set,
     enum gan_on_unknown how, struct gan_err *err)
@@ -57,6 +59,8 @@ knows_all(const struct gan_conf_connector *c, const char *operation, bool set,
 	(void)err;
 	return GAN_OK;
 }
+
+static const struct gan_rule_checks checks_all = { .knows = knows_all };
 
 static void
 setup(void)
@@ -146,13 +150,13 @@ on_deadline(uv_timer_t *t)
 
 /* Load and check; the findings of both. */
 static void
-prove(gan_knows_operation_fn fn, struct outcome *o)
+prove(const struct gan_rule_checks *how, struct outcome *o)
 {
 	struct gan_diags d GAN_AUTO(gan_diags_fini) = { 0 };
 	struct gan_rules *set GAN_AUTO(gan_rules_unref) = NULL;
 	bool late = false;
 	uv_timer_t timer = { .data = &late };
-	int rc = gan_rules_load(&conf, fn, &set, &d);
+	int rc = gan_rules_load(&conf, how, &set, &d);
 
 	ck_assert(rc == GAN_OK || rc == GAN_ECONFIG);
 	ck_assert_int_eq(rc == GAN_OK, d.errors == 0);
@@ -187,7 +191,7 @@ check_bad(const char *name)
 	struct outcome o = { 0 };
 
 	put("r.yaml", text);
-	prove(knows, &o);
+	prove(&checks, &o);
 	ck_assert_msg(!o.green, "%s is green", name);
 	if (getenv("GANTRY_WRITE_EXPECTED") != NULL) {
 		FILE *f = fopen(beside, "w");
@@ -224,7 +228,7 @@ START_TEST(good_rules_are_green)
 
 	free(conf.mapping.rules);
 	conf.mapping.rules = gan_path_join(data_dir, "good");
-	prove(knows, &o);
+	prove(&checks, &o);
 	ck_assert_str_eq(o.text.data, "");
 	ck_assert(o.green);
 	ck_assert_uint_ge(o.passed, 40);
@@ -248,7 +252,7 @@ START_TEST(the_samples_work_as_they_stand)
 	conf.mapping.rules = gan_path_join(data_dir, "rules.d");
 	conf.sources = two;
 	conf.connectors = three;
-	prove(knows_all, &o);
+	prove(&checks_all, &o);
 	ck_assert_str_eq(o.text.data, "");
 	ck_assert(o.green);
 	ck_assert_uint_ge(o.passed, 15);
@@ -266,7 +270,7 @@ START_TEST(names_are_unique_and_both_files_named)
 	(void)snprintf(text, sizeof(text), plain, "same");
 	put("10-a.yaml", text);
 	put("20-b.yaml", text);
-	prove(knows, &o);
+	prove(&checks, &o);
 	ck_assert_str_eq(o.text.data,
 	    "rules.d/20-b.yaml:1:7: error: the rule 'same' is already in rules.d/10-a.yaml; names "
 	    "are unique\n    1 | rule: same\n      |       ^\n");
@@ -291,7 +295,7 @@ START_TEST(only_plain_yaml_files_are_rules_in_name_order)
 	put("10.yaml~", "no rule");
 	put("notes.txt", "no rule");
 	put("50-c.yml", "no rule");
-	ck_assert_int_eq(gan_rules_load(&conf, knows, &set, &d), GAN_OK);
+	ck_assert_int_eq(gan_rules_load(&conf, &checks, &set, &d), GAN_OK);
 	ck_assert_str_eq(d.text.data,
 	    "rules.d/40-dir.yaml: warning: not read: this is no regular file\n"
 	    "rules.d/50-c.yml: warning: not read: the names of rule files end in .yaml\n");
@@ -319,7 +323,7 @@ START_TEST(globs_match_across_the_slash)
 	put("b.yaml", "rule: b\nfrom: [e*/x, 'erp/y?']\nto: wms/op\nmap: .\n");
 	put("c.yaml", "rule: c\nenabled: false\nfrom: '*/*'\nto: wms/op\nmap: .\n");
 	put("d.yaml", "rule: d\nfrom: [answers/wms/op.delivered, feed/x]\nto: wms/op\nmap: .\n");
-	ck_assert_int_eq(gan_rules_load(&conf, knows, &set, &d), GAN_OK);
+	ck_assert_int_eq(gan_rules_load(&conf, &checks, &set, &d), GAN_OK);
 	ck_assert_uint_eq(d.warnings, 1);
 	ck_assert_ptr_nonnull(strstr(d.text.data, "'feed' is not built yet"));
 	ck_assert(gan_rule_listens(&set->rules[0], "any", "thing/at.all"));
@@ -367,7 +371,7 @@ START_TEST(what_answers_come_from_exists)
 	    text, sizeof(text), "rule: a\nfrom: '%s'\nto: wms/op\nmap: .\n", answers_from[_i].from);
 	put("a.yaml", text);
 	ck_assert_int_eq(
-	    gan_rules_load(&conf, knows, &set, &d), error == NULL ? GAN_OK : GAN_ECONFIG);
+	    gan_rules_load(&conf, &checks, &set, &d), error == NULL ? GAN_OK : GAN_ECONFIG);
 	ck_assert_msg(error == NULL || strstr(d.text.data, error) != NULL, "%s", d.text.data);
 	ck_assert_msg(error == NULL || strstr(d.text.data, "rules.d/a.yaml:2:7: error") != NULL,
 	    "%s", d.text.data);
@@ -384,11 +388,11 @@ START_TEST(a_packed_set_is_the_same_set)
 
 	free(conf.mapping.rules);
 	conf.mapping.rules = good;
-	ck_assert_int_eq(gan_rules_load(&conf, knows, &set, &d), GAN_OK);
+	ck_assert_int_eq(gan_rules_load(&conf, &checks, &set, &d), GAN_OK);
 	ck_assert_int_eq(gan_rules_pack(set, &blob), GAN_OK);
 	conf.mapping.rules = none; /* the folder is not needed any more */
 	conf.dir = none;
-	ck_assert_int_eq(gan_rules_unpack(&conf, knows, blob.data, blob.len, &again, &d), GAN_OK);
+	ck_assert_int_eq(gan_rules_unpack(&conf, &checks, blob.data, blob.len, &again, &d), GAN_OK);
 	ck_assert_uint_eq(again->nrules, set->nrules);
 	for (size_t i = 0; i < set->nrules; i++) {
 		ck_assert_str_eq(again->rules[i].name, set->rules[i].name);
@@ -402,7 +406,7 @@ START_TEST(a_packed_set_is_the_same_set)
 		struct gan_rules *cut = NULL;
 
 		ck_assert_int_eq(
-		    gan_rules_unpack(&conf, knows, blob.data, n, &cut, &d), GAN_ECONFIG);
+		    gan_rules_unpack(&conf, &checks, blob.data, n, &cut, &d), GAN_ECONFIG);
 		ck_assert_ptr_null(cut);
 	}
 	free(good);
@@ -430,7 +434,7 @@ START_TEST(the_hash_is_of_what_the_program_depends_on)
 		struct gan_rules *set GAN_AUTO(gan_rules_unref) = NULL;
 
 		put("r.yaml", variants[i]);
-		ck_assert_int_eq(gan_rules_load(&conf, knows, &set, &d), GAN_OK);
+		ck_assert_int_eq(gan_rules_load(&conf, &checks, &set, &d), GAN_OK);
 		memcpy(hashes[i], set->rules[0].hash, 32);
 		for (size_t k = 0; k < i; k++)
 			ck_assert_int_eq(memcmp(hashes[k], hashes[i], 32) == 0,
@@ -447,7 +451,7 @@ START_TEST(links_may_not_lead_out)
 	conf.dir = dir;
 	ck_assert_int_eq(symlink("/etc", link), 0);
 	put("r.yaml", "rule: r\nfrom: erp/a\nto: wms/op\nmap: .\ntables: {t: lookups/passwd}\n");
-	prove(knows, &o);
+	prove(&checks, &o);
 	ck_assert_msg(
 	    strstr(o.text.data, "'lookups/passwd' leads out of the folder of gantry.yaml") != NULL,
 	    "%s", o.text.data);
@@ -473,7 +477,7 @@ START_TEST(no_rule_reads_secrets_or_the_database)
 	put("r.yaml",
 	    "rule: r\nfrom: erp/a\nto: wms/op\nmap: .\ntables: {t: secrets/token, u: gantry.db}\n"
 	    "tests: [{name: t, event_file: secrets/token}]\n");
-	prove(knows, &o);
+	prove(&checks, &o);
 	ck_assert_msg(strstr(o.text.data,
 			  "rules.d/link.yaml: error: 'rules.d/link.yaml' lies in the folder of "
 			  "secrets: no rule may read it") != NULL,
@@ -492,7 +496,7 @@ START_TEST(a_missing_folder_is_told)
 	struct outcome o = { 0 };
 
 	ck_assert_int_eq(rmdir(conf.mapping.rules), 0);
-	prove(knows, &o);
+	prove(&checks, &o);
 	ck_assert_ptr_nonnull(strstr(o.text.data, "create it or change mapping.rules"));
 	gan_buf_fini(&o.text);
 }

@@ -186,6 +186,7 @@ struct gan_conf_connector {
 	/* movilitas: static token, or api_key + api_secret */
 	struct gan_secret channel_key, token, api_key, api_secret;
 	enum gan_gs1_mode gs1;
+	bool serials_plain;    /* letters and digits only */
 	bool movilitas_bearer; /* token_header: bearer instead of x-access-token */
 	/* pull */
 	struct gan_secret tokens[GAN_SECRETS_MAX];

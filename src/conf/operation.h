@@ -34,6 +34,14 @@ enum gan_field_type {
 	GAN_FIELD_OBJECT,
 	GAN_FIELD_STRINGS, /* array of texts, at least one */
 	GAN_FIELD_OBJECTS, /* array of objects, at least one */
+	/* Texts and arrays of texts that are codes of GS1: outbound/gs1_fields.h. */
+	GAN_FIELD_GTIN,
+	GAN_FIELD_SSCC,
+	GAN_FIELD_SERIAL,
+	GAN_FIELD_LOT,
+	GAN_FIELD_ELEMENTS, /* an element string as a scanner reads it */
+	GAN_FIELD_SSCCS,
+	GAN_FIELD_SERIALS,
 };
 
 struct gan_field {

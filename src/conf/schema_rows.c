@@ -227,9 +227,14 @@ const struct gan_schema_row gan_schema_rows[] = {
 	    .dflt = "x-access-token", .choices = "x-access-token|bearer",
 	    CONNECTOR(movilitas_bearer),
 	    .help = "How the token is sent: in x-access-token or as Authorization: Bearer." },
-	{ "connectors.*.gs1", GAN_T_ENUM, .kinds = GAN_K_MOVILITAS, .dflt = "strict",
+	{ "connectors.*.gs1", GAN_T_ENUM, .kinds = DECLARES, .dflt = "strict",
 	    .choices = "strict|warn|off", CONNECTOR(gs1),
-	    .help = "Checks of GTIN, SSCC and serial before a request is sent." },
+	    .help = "Checks of GTIN, SSCC, serial, lot and element string before a request is sent: "
+		    "length, characters, check digit. *strict*: what is wrong is not sent." },
+	{ "connectors.*.serials", GAN_T_ENUM, .kinds = DECLARES, .dflt = "gs1",
+	    .choices = "gs1|alphanumeric", CONNECTOR(serials_plain),
+	    .help = "What serials may hold: the 82 characters of GS1, or letters and digits only, as "
+		    "markets of medicines want it." },
 	{ "connectors.*.user", GAN_T_SECRET, .kinds = GAN_K_FLEX2B, .flags = GAN_F_REQUIRED,
 	    CONNECTOR(user), .help = "Account that fetches the token." },
 	{ "connectors.*.password", GAN_T_SECRET, .kinds = GAN_K_FLEX2B, .flags = GAN_F_REQUIRED,
@@ -315,10 +320,12 @@ const struct gan_schema_row gan_schema_rows[] = {
 	    .help = "Members that the body must have. A request without one is not sent: the "
 		    "delivery is dead and names it." },
 	{ "connectors.*.operations.*.required.*", GAN_T_ENUM, .kinds = DECLARES,
-	    .choices = "string|bool|number|numeric|code|any|date|object|strings|objects",
+	    .choices = "string|bool|number|numeric|code|any|date|object|strings|objects|gtin|sscc|serial|"
+			"lot|element-string|ssccs|serials",
 	    .help = "The member's type. *numeric*: a number, or a text that is one; *code*: a text or "
 		    "a number; *date*: date, time and zone; *strings*, *objects*: a list of one or "
-		    "more." },
+		    "more. The last seven are texts, and lists of texts of which none stands twice, "
+		    "that are checked as _gs1_ says." },
 	{ "connectors.*.operations.*.repeat", GAN_T_ENUM, .kinds = DECLARES, .dflt = "hold",
 	    .choices = "safe|set|keyed|probe|hold", OPERATION(repeat),
 	    .help = "What a repeated request does: nothing more (*safe*), nothing more as long as "

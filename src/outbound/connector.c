@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "outbound/fields.h"
+#include "outbound/gs1_fields.h"
 #include "outbound/outbound.h"
 #include "outbound/params.h"
 #include "outbound/parts.h"
@@ -232,6 +233,8 @@ gan_connector_check(const struct gan_conf_connector *c, const struct gan_operati
 		rc = gan_params_check(op, &parts, err);
 	if (rc == GAN_OK)
 		rc = check_body(op, &parts.body, &tree, err);
+	if (rc == GAN_OK)
+		rc = gan_gs1_fields(c, op, tree, warning, err);
 	if (rc == GAN_OK && kind->check != NULL)
 		rc = kind->check(c, op, tree, warning, err);
 	return rc;

@@ -181,7 +181,7 @@ check_unique(
 static int
 check_item(const struct gan_field *f, const cJSON *item, const char *where, struct gan_err *err)
 {
-	if (f->type == GAN_FIELD_STRINGS)
+	if (f->type != GAN_FIELD_OBJECTS)
 		return cJSON_IsString(item)
 			   ? check_allowed(f, item->valuestring, where, err)
 			   : gan_err_set(err, GAN_EINVAL, "%s must be a text", where);
@@ -225,6 +225,11 @@ gan_field_check(const struct gan_field *f, const cJSON *v, const char *where, st
 	case GAN_FIELD_ANY:
 		return GAN_OK;
 	case GAN_FIELD_STRING:
+	case GAN_FIELD_GTIN:
+	case GAN_FIELD_SSCC:
+	case GAN_FIELD_SERIAL:
+	case GAN_FIELD_LOT:
+	case GAN_FIELD_ELEMENTS:
 		if (!cJSON_IsString(v))
 			return gan_err_set(err, GAN_EINVAL, "%s must be a text", where);
 		return check_text(f, v->valuestring, where, err);
@@ -250,6 +255,8 @@ gan_field_check(const struct gan_field *f, const cJSON *v, const char *where, st
 		return check_object(f->fields, f->nfields, v, where, err);
 	case GAN_FIELD_STRINGS:
 	case GAN_FIELD_OBJECTS:
+	case GAN_FIELD_SSCCS:
+	case GAN_FIELD_SERIALS:
 		return check_list(f, v, where, err);
 	}
 	return GAN_OK;

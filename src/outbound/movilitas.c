@@ -16,7 +16,6 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "outbound/connector.h"
-#include "outbound/gs1.h"
 #include "outbound/success.h"
 #include "json/cj.h"
 
@@ -25,7 +24,7 @@
 #define TOKEN_MAX 8192
 
 static const struct gan_field decommission_fields[] = {
-	{ .name = "product_code", .type = GAN_FIELD_STRING, .required = true },
+	{ .name = "product_code", .type = GAN_FIELD_GTIN, .required = true },
 	{ .name = "product_code_schema",
 	    .type = GAN_FIELD_STRING,
 	    .required = true,
@@ -37,11 +36,11 @@ static const struct gan_field decommission_fields[] = {
 	{ .name = "send_to_market", .type = GAN_FIELD_BOOL, .required = true },
 	/* The vendor's list of them is out of date. */
 	{ .name = "market_id", .type = GAN_FIELD_STRING },
-	{ .name = "serials", .type = GAN_FIELD_STRINGS, .required = true, .max_items = ITEMS_MAX },
+	{ .name = "serials", .type = GAN_FIELD_SERIALS, .required = true, .max_items = ITEMS_MAX },
 };
 
 static const struct gan_field release_fields[] = {
-	{ .name = "ssccs", .type = GAN_FIELD_STRINGS, .required = true, .max_items = ITEMS_MAX },
+	{ .name = "ssccs", .type = GAN_FIELD_SSCCS, .required = true, .max_items = ITEMS_MAX },
 };
 
 /*
@@ -64,13 +63,6 @@ static const struct gan_operation operations[] = {
 	    .nfields = GAN_COUNT(release_fields) },
 };
 
-/* Declared in gantry.yaml, and not in the table above? */
-static bool
-is_declared(const struct gan_operation *op)
-{
-	return op->fields != decommission_fields && op->fields != release_fields;
-}
-
 /* The list of codes that an operation is about. */
 static const cJSON *
 codes_of(const struct gan_operation *op, const cJSON *body)
@@ -78,68 +70,7 @@ codes_of(const struct gan_operation *op, const cJSON *body)
 	return gan_cj_get(body, op->fields == release_fields ? "ssccs" : "serials");
 }
 
-/* ---- before sending ------------------------------------------------------ */
-
-static int
-check_distinct(const cJSON *list, struct gan_err *err)
-{
-	const char *codes[ITEMS_MAX];
-	const cJSON *item;
-	size_t n = 0;
-
-	cJSON_ArrayForEach(item, list)
-	{
-		if (n < ITEMS_MAX)
-			codes[n++] = item->valuestring;
-	}
-	return gan_gs1_distinct(codes, n, err);
-}
-
-static int
-check_codes(const struct gan_operation *op, const cJSON *body, struct gan_err *err)
-{
-	bool release = op->fields == release_fields;
-	const cJSON *item;
-	size_t i = 0;
-	int rc = GAN_OK;
-
-	if (!release) {
-		rc = gan_gs1_gtin(gan_cj_str(body, "product_code"), err);
-		if (rc < 0)
-			return gan_err_wrap(err, rc, "product_code");
-	}
-	cJSON_ArrayForEach(item, codes_of(op, body))
-	{
-		rc = release ? gan_gs1_sscc(item->valuestring, err)
-			     : gan_gs1_serial(item->valuestring, err);
-		if (rc < 0)
-			return gan_err_wrap(err, rc, "%s[%zu]", release ? "ssccs" : "serials", i);
-		i++;
-	}
-	return GAN_OK;
-}
-
-static int
-check(const struct gan_conf_connector *c, const struct gan_operation *op, const cJSON *body,
-    char warning[256], struct gan_err *err)
-{
-	struct gan_err found = { 0 };
-	int rc;
-
-	if (is_declared(op)) /* only its tenant knows what its members mean */
-		return GAN_OK;
-	rc = check_distinct(codes_of(op, body), err);
-	if (rc < 0 || c->gs1 == GAN_GS1_OFF)
-		return rc;
-	rc = check_codes(op, body, &found);
-	if (rc == GAN_OK)
-		return rc;
-	if (c->gs1 == GAN_GS1_WARN) {
-		snprintf(warning, 256, "%.255s", found.msg);
-		return GAN_OK;
-	}
-	return gan_err_set(err, rc, "%s", found.msg);
-}
+/* ---- the request ---------------------------------------------------------- */
 
 static int
 dress(const struct gan_conf_connector *c, const struct gan_operation *op, const char *token,
@@ -469,7 +400,6 @@ const struct gan_kind gan_kind_movilitas = {
 	.name = "movilitas",
 	.operations = operations,
 	.noperations = GAN_COUNT(operations),
-	.check = check,
 	.dress = dress,
 	.judge = judge,
 	.token_mode = token_mode,

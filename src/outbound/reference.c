@@ -25,6 +25,13 @@ static const char *const types[] = {
 	[GAN_FIELD_OBJECT] = "object",
 	[GAN_FIELD_STRINGS] = "texts",
 	[GAN_FIELD_OBJECTS] = "list",
+	[GAN_FIELD_GTIN] = "GTIN",
+	[GAN_FIELD_SSCC] = "SSCC",
+	[GAN_FIELD_SERIAL] = "serial",
+	[GAN_FIELD_LOT] = "lot",
+	[GAN_FIELD_ELEMENTS] = "element string",
+	[GAN_FIELD_SSCCS] = "SSCCs",
+	[GAN_FIELD_SERIALS] = "serials",
 };
 
 /* What would be markup in scdoc's language is escaped. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* fuzz_gs1.c - GTIN, SSCC and serials, one a line; and whether any stands twice. */
+/* fuzz_gs1.c - codes and element strings of GS1, one a line; and whether any stands twice. */
 #include <stdbool.h>
 
 #include "fuzz.h"
@@ -20,6 +20,18 @@ last_digit_counts(const char *code, int (*check)(const char *, struct gan_err *)
 	}
 }
 
+/* A prefix changes nothing, what stands in it once more does; all six have 96 characters. */
+static void
+as_an_element_string(const char *s)
+{
+	char *more GAN_AUTO(gan_str_free) = gan_asprintf("]d2%s", s);
+	char *twice GAN_AUTO(gan_str_free) = gan_asprintf("%s\x1d%s", s, s);
+
+	gan_must(more != NULL && twice != NULL && strlen(s) <= 3 + 1 + 96 + 6);
+	gan_must(s[0] == ']' || gan_gs1_elements(more, NULL) == GAN_OK);
+	gan_must(gan_gs1_elements(twice, NULL) == GAN_EINVAL);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -36,6 +48,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			last_digit_counts(line, gan_gs1_sscc);
 		if (gan_gs1_serial(line, &err) == GAN_OK)
 			gan_must(strlen(line) >= 1 && strlen(line) <= 20);
+		gan_must(gan_gs1_lot(line, NULL) == gan_gs1_serial(line, NULL));
+		if (gan_gs1_serial_plain(line, &err) == GAN_OK)
+			gan_must(gan_gs1_serial(line, NULL) == GAN_OK);
+		if (gan_gs1_elements(line, &err) == GAN_OK)
+			as_an_element_string(line);
 	}
 	bool twice = false;
 

@@ -359,6 +359,41 @@ START_TEST(as_json_it_loads_again)
 }
 END_TEST
 
+START_TEST(every_type_of_a_member)
+{
+	static const struct {
+		const char *word;
+		enum gan_field_type type;
+	} types[] = {
+		{ "string", GAN_FIELD_STRING },
+		{ "bool", GAN_FIELD_BOOL },
+		{ "number", GAN_FIELD_NUMBER },
+		{ "numeric", GAN_FIELD_NUMERIC },
+		{ "code", GAN_FIELD_CODE },
+		{ "any", GAN_FIELD_ANY },
+		{ "date", GAN_FIELD_DATE },
+		{ "object", GAN_FIELD_OBJECT },
+		{ "strings", GAN_FIELD_STRINGS },
+		{ "objects", GAN_FIELD_OBJECTS },
+		{ "gtin", GAN_FIELD_GTIN },
+		{ "sscc", GAN_FIELD_SSCC },
+		{ "serial", GAN_FIELD_SERIAL },
+		{ "lot", GAN_FIELD_LOT },
+		{ "element-string", GAN_FIELD_ELEMENTS },
+		{ "ssccs", GAN_FIELD_SSCCS },
+		{ "serials", GAN_FIELD_SERIALS },
+	};
+	char text[512];
+	const struct gan_operation *op;
+
+	snprintf(text, sizeof(text), ERP "    operations: {a: {path: /x, required: {m: %s}}}\n",
+	    types[_i].word);
+	op = gan_connector_operation(good(text), "a");
+	ck_assert_uint_eq(op->nfields, 1);
+	ck_assert_int_eq(op->fields[0].type, types[_i].type);
+}
+END_TEST
+
 /* The names that load_operations.c refuses are those of outbound's table. */
 START_TEST(no_built_in_operation_can_be_declared)
 {
@@ -413,6 +448,7 @@ main(void)
 	tcase_add_test(tc, a_client_certificate_is_looked_at);
 	tcase_add_test(tc, an_expired_certificate_is_warned_of);
 	tcase_add_test(tc, operations_become_what_outbound_wants);
+	tcase_add_loop_test(tc, every_type_of_a_member, 0, 17);
 	tcase_add_test(tc, as_json_it_loads_again);
 	tcase_add_test(tc, no_built_in_operation_can_be_declared);
 	tcase_add_test(tc, damage_never_crashes);

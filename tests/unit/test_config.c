@@ -225,7 +225,7 @@ START_TEST(connector_keys_win_over_deliver)
 	good(V
 	    "connectors:\n  mv: {kind: movilitas, base_url: \"https://a.example//\", channel_key: "
 	    "secret:chan, api_key: secret:user, api_secret: secret:pass, concurrency: 9, "
-	    "retry: {first: 1s}, gs1: warn, token_header: bearer, ca_file: ca.pem}\n"
+	    "retry: {first: 1s}, gs1: warn, serials: alphanumeric, token_header: bearer, ca_file: ca.pem}\n"
 	    "deliver: {concurrency: 3, on_dead: skip, retry: {max: 1h}}\n");
 	const struct gan_conf_connector *c = gan_config_connector(conf, "mv");
 
@@ -237,6 +237,7 @@ START_TEST(connector_keys_win_over_deliver)
 	ck_assert_uint_eq(conf->deliver.concurrency, 3);
 	ck_assert_str_eq(c->base_url, "https://a.example");
 	ck_assert_int_eq(c->gs1, GAN_GS1_WARN);
+	ck_assert(c->serials_plain);
 	ck_assert(c->movilitas_bearer);
 	ck_assert_ptr_null(c->token.bytes);
 	ck_assert_str_eq(c->api_secret.bytes, "0123456789-value-of-pass");

@@ -34,6 +34,7 @@ static void
 setup(void)
 {
 	movilitas.gs1 = GAN_GS1_STRICT;
+	movilitas.serials_plain = false;
 	movilitas.movilitas_bearer = false;
 	movilitas.token = (struct gan_secret){ 0 };
 	flex2b.flex2b_raw = false;
@@ -159,6 +160,82 @@ START_TEST(movilitas_takes_good_bodies)
 	ck_assert_int_eq(
 	    check(&movilitas, "serials.decommission", WASTE("01234567891234", SERIALS)), 0);
 	ck_assert_str_eq(warning, "");
+}
+END_TEST
+
+/* As `operations:` of gantry.yaml makes them, of both kinds that declare. */
+static struct gan_field codes[] = {
+	{ .name = "gtin", .type = GAN_FIELD_GTIN },
+	{ .name = "sscc", .type = GAN_FIELD_SSCC },
+	{ .name = "serial", .type = GAN_FIELD_SERIAL },
+	{ .name = "lot", .type = GAN_FIELD_LOT },
+	{ .name = "scan", .type = GAN_FIELD_ELEMENTS },
+	{ .name = "ssccs", .type = GAN_FIELD_SSCCS },
+	{ .name = "serials", .type = GAN_FIELD_SERIALS },
+};
+static struct gan_conf_operation declared = { .op = { .name = "aggregate",
+						  .method = "PATCH",
+						  .path = "/aggregate",
+						  .fields = codes,
+						  .nfields = GAN_COUNT(codes) } };
+
+static const struct {
+	const char *body, *error; /* NULL: taken */
+} declared_bodies[] = {
+	{ "{\"gtin\":\"96385074\",\"sscc\":\"337370000000000003\",\"serial\":\"a-1\",\"lot\":\"L/1\","
+	  "\"scan\":\"0109506000134352\\u001d10L\",\"ssccs\":[\"337370000000000010\"],"
+	  "\"serials\":[\"007\",\"7\"]}",
+	    NULL },
+	{ "{}", NULL },
+	{ "{\"gtin\":\"96385075\"}", "gtin: GTIN \"96385075\" has the check digit 5, expected 4" },
+	{ "{\"gtin\":96385074}", "gtin must be a text" },
+	{ "{\"sscc\":\"337370000000000011\"}", "sscc: SSCC" },
+	{ "{\"serial\":\"a b\"}", "serial: serial \"a b\" has the character" },
+	{ "{\"serial\":\"\"}", "serial is empty" },
+	{ "{\"lot\":\"a b\"}", "lot: lot \"a b\" has the character" },
+	{ "{\"scan\":\"0109506000134325\"}", "scan: element string: AI 01: GTIN" },
+	{ "{\"ssccs\":[\"337370000000000003\",\"337370000000000011\"]}", "ssccs[1]: SSCC" },
+	{ "{\"serials\":[]}", "serials is empty" },
+	{ "{\"serials\":[\"A\",\"B\",\"A\"]}", "\"A\" occurs twice" },
+	{ "{\"serials\":[\"A\",1]}", "serials[1] must be a text" },
+};
+
+START_TEST(codes_of_gs1_in_declared_operations)
+{
+	struct gan_conf_connector c = movilitas;
+	const char *body = declared_bodies[_i].body, *error = declared_bodies[_i].error;
+
+	c.operations = &declared;
+	c.noperations = 1;
+	for (int http = 0; http < 2; http++) {
+		c.kind = http ? GAN_CONNECTOR_HTTP : GAN_CONNECTOR_MOVILITAS;
+		ck_assert_msg(check(&c, "aggregate", body) == (error == NULL ? 0 : GAN_EINVAL),
+		    "%s: %s", body, err.msg);
+		ck_assert_msg(error == NULL || strstr(err.msg, error) != NULL, "%s", err.msg);
+	}
+}
+END_TEST
+
+START_TEST(how_strict_a_connector_is)
+{
+	static const char odd[] = WASTE("01234567891231", "\"serials\":[\"A\",\"B-1\"]");
+
+	ck_assert_int_eq(check(&movilitas, "serials.decommission", odd), 0);
+	movilitas.serials_plain = true;
+	ck_assert_int_eq(check(&movilitas, "serials.decommission", odd), GAN_EINVAL);
+	ck_assert_ptr_nonnull(
+	    strstr(err.msg, "serials[1]: serial \"B-1\" has the character \"-\""));
+	ck_assert_int_eq(check(&movilitas, "serials.decommission", GOOD), 0);
+	movilitas.gs1 = GAN_GS1_WARN;
+	ck_assert_int_eq(check(&movilitas, "serials.decommission", odd), 0);
+	ck_assert_ptr_nonnull(strstr(warning, "neither letter nor digit"));
+	movilitas.gs1 = GAN_GS1_OFF;
+	ck_assert_int_eq(check(&movilitas, "serials.decommission", odd), 0);
+	ck_assert_str_eq(warning, "");
+	/* One serial twice is never what was meant. */
+	ck_assert_int_eq(
+	    check(&movilitas, "serials.decommission", WASTE("1", "\"serials\":[\"A\",\"A\"]")),
+	    GAN_EINVAL);
 }
 END_TEST
 
@@ -548,6 +625,9 @@ main(void)
 	tcase_add_test(c, operations_are_known_by_name);
 	tcase_add_loop_test(c, movilitas_refuses_before_sending, 0, (int)GAN_COUNT(bad));
 	tcase_add_test(c, movilitas_takes_good_bodies);
+	tcase_add_loop_test(
+	    c, codes_of_gs1_in_declared_operations, 0, (int)GAN_COUNT(declared_bodies));
+	tcase_add_test(c, how_strict_a_connector_is);
 	tcase_add_test(c, requests_are_dressed_as_the_vendors_want);
 	tcase_add_loop_test(c, movilitas_answers, 0, (int)GAN_COUNT(answers));
 	tcase_add_test(c, movilitas_tokens);

@@ -321,6 +321,64 @@ START_TEST(gs1_serials)
 }
 END_TEST
 
+START_TEST(gs1_lots_and_plain_serials)
+{
+	ck_assert_int_eq(gan_gs1_lot("L-2024/07.a", &err), 0);
+	ck_assert_int_eq(gan_gs1_lot("lot with spaces", &err), GAN_EINVAL);
+	ck_assert_ptr_nonnull(strstr(err.msg, "lot \"lot with spaces\" has the character \" \""));
+	ck_assert_int_eq(gan_gs1_lot("123456789012345678901", &err), GAN_EINVAL);
+	ck_assert_str_eq(
+	    err.msg, "lot \"123456789012345678901\" has 21 characters, at most 20 are allowed");
+	ck_assert_int_eq(gan_gs1_serial_plain("DI8U86IYQI9KS4G87WGI", &err), 0);
+	ck_assert_int_eq(gan_gs1_serial_plain("AB-1", &err), GAN_EINVAL);
+	ck_assert_str_eq(err.msg,
+	    "serial \"AB-1\" has the character \"-\" at position 3, which is "
+	    "neither letter nor digit (serials: alphanumeric in gantry.yaml)");
+}
+END_TEST
+
+/* Codes as in the vectors above; error NULL: good. */
+static const struct {
+	const char *text, *error;
+} elements[] = {
+	{ "00337370000000000003", NULL },
+	{ "0109506000134352", NULL },
+	{ "]d201095060001343521724053110LOT\03521SV902P05IYI4ARW5WWHJ", NULL },
+	{ "]C1\035010950600013435221SERIAL\03510LOT\03517240200", NULL },
+	{ "]Q30109506000134352\03511000229", NULL },
+	{ "10(01)\03521)", NULL }, /* brackets are characters */
+	{ "1021", NULL },          /* a lot 21 */
+	{ "", "the element string is empty" },
+	{ "]d2", "the element string is empty" },
+	{ "0109506000134325",
+	    "element string: AI 01: GTIN \"09506000134325\" has the check digit 5, expected 1" },
+	{ "00337370000000000011", "AI 00: SSCC \"337370000000000011\" has the check digit 1" },
+	{ "003373700000000000", "AI 00 has less than 18 characters" },
+	{ "01095060001343", "AI 01 has less than 14 characters" },
+	{ "010950600013435201", "AI 01 occurs twice" },
+	{ "010950600013435299X", "\"99X\" begins with no AI" },
+	{ "17240230", "AI 17: not a date: month 02 has no day 30" },
+	{ "11230229", "AI 11: not a date: month 02 has no day 29" },
+	{ "17241301", "not a date: there is no month 13" },
+	{ "1724 101", "not a date: it is not made of digits" },
+	{ "10\03521S", "AI 10: a lot is empty" },
+	{ "21", "AI 21: a serial is empty" },
+	{ "10LOT\035\03521S", "begins with no AI" },
+	{ "10123456789012345678901", "AI 10: lot \"123456789012345678901\" has 21 characters" },
+	{ "10123456789012345678901234567890123", "AI 10 has 33 characters, at most 20" },
+	{ "21A B", "AI 21: serial \"A B\" has the character \" \" at position 2" },
+};
+
+START_TEST(gs1_element_strings)
+{
+	int rc = gan_gs1_elements(elements[_i].text, &err);
+
+	ck_assert_msg(
+	    rc == (elements[_i].error == NULL ? GAN_OK : GAN_EINVAL), "%s", elements[_i].text);
+	ck_assert_msg(rc == GAN_OK || strstr(err.msg, elements[_i].error) != NULL, "%s", err.msg);
+}
+END_TEST
+
 START_TEST(gs1_duplicates)
 {
 	const char *a[] = { "007", "7", "abc", "ABC" }, *b[] = { "x", "y", "x" };
@@ -397,6 +455,8 @@ main(void)
 	tcase_add_loop_test(c, gs1_vectors, 0, (int)GAN_COUNT(codes));
 	tcase_add_test(c, gs1_forms_that_are_refused);
 	tcase_add_test(c, gs1_serials);
+	tcase_add_test(c, gs1_lots_and_plain_serials);
+	tcase_add_loop_test(c, gs1_element_strings, 0, (int)GAN_COUNT(elements));
 	tcase_add_test(c, gs1_duplicates);
 	tcase_add_test(c, parts_keep_the_bytes);
 	suite_add_tcase(s, c);

@@ -112,11 +112,10 @@ mutant("delivered is noted before the answer",
        killers=["tests/e2e/test_crash.py::test_sigterm_twice_ends_at_once"],
        sign="po/a unknown.*delivered")
 mutant("every attempt has a new apiuuid",
-       ("src/outbound/send.c", "	struct gan_err err = { 0 };\n	int rc =\n	    gan_connector_build",
-        "	struct gan_err err = { 0 };\n	char *u = memmem(s->row->body, s->row->body_len, "
-        "\"\\\"apiuuid\\\":\\\"\", 11);\n\n	if (u != NULL)\n"
-        "		u[11] = \"0123456789abcdef\"[s->row->attempt % 16];\n	int rc =\n"
-        "	    gan_connector_build"),
+       ("src/outbound/send.c", "	int rc = body_of(s, &body, &err);\n",
+        "	int rc = body_of(s, &body, &err);\n	char *u = rc < 0 ? NULL : memmem(body.data, "
+        "body.len, \"\\\"apiuuid\\\":\\\"\", 11);\n\n	if (u != NULL)\n"
+        "		u[11] = \"0123456789abcdef\"[s->row->attempt % 16];\n"),
        killers=["tests/e2e/test_order.py::test_lanes_keep_their_order_under_random_errors"],
        sign="an id changed on a resend")
 mutant("curl may repeat a request by itself",

@@ -28,7 +28,7 @@
 #define TIB (INT64_C(1) << 40)
 
 #define REACHED (GAN_K_MOVILITAS | GAN_K_FLEX2B | GAN_K_PRODSMART | GAN_K_HTTP)
-#define DECLARES (GAN_K_MOVILITAS | GAN_K_HTTP)
+#define DECLARES (GAN_K_MOVILITAS | GAN_K_PRODSMART | GAN_K_HTTP)
 
 /* clang-format off */
 const struct gan_schema_row gan_schema_rows[] = {

@@ -48,12 +48,13 @@ gan_connector_operation(const struct gan_conf_connector *c, const char *name)
 {
 	const struct gan_kind *kind = gan_kind_of(c->kind);
 
-	for (size_t i = 0; kind != NULL && i < kind->noperations; i++)
-		if (strcmp(kind->operations[i].name, name) == 0)
-			return &kind->operations[i];
+	/* Declared ones first: they may stand for one of ours that the vendor has changed. */
 	for (size_t i = 0; kind != NULL && i < c->noperations; i++)
 		if (strcmp(c->operations[i].op.name, name) == 0)
 			return &c->operations[i].op;
+	for (size_t i = 0; kind != NULL && i < kind->noperations; i++)
+		if (strcmp(kind->operations[i].name, name) == 0)
+			return &kind->operations[i];
 	return NULL;
 }
 

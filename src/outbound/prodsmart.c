@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "outbound/prodsmart_priv.h"
+#include "outbound/success.h"
 #include "json/cj.h"
 
 #define AUTHORIZATION "/api/authorization"
@@ -91,7 +92,9 @@ judge(const struct gan_operation *op, const struct gan_asked *asked,
 		return;
 	if (gan_cj_parse(resp->body, resp->body_len, &answer, NULL) < 0)
 		answer = NULL;
-	if (j->outcome == GAN_OUTCOME_REFUSED) {
+	if (op->success != NULL) { /* declared */
+		gan_success_judge(op->success, resp, answer, j);
+	} else if (j->outcome == GAN_OUTCOME_REFUSED) {
 		judge_refusal(op, asked, answer, resp, j);
 	} else if (j->outcome == GAN_OUTCOME_OK) {
 		j->response = gan_connector_keep(answer, resp);

@@ -130,7 +130,10 @@ def rule(operation, key=True):
 
 RULES = {f"{name}.yaml": rule(name) for name in CALLS}
 RULES["loose.yaml"] = rule("stock.set", key=False)
-CONFIG = {"api_key": "secret:ps-key", "api_secret": "secret:ps-secret", "kind": "prodsmart"}
+RULES["declared.yaml"] = rule("lots.get")
+CONFIG = {"api_key": "secret:ps-key", "api_secret": "secret:ps-secret", "kind": "prodsmart",
+          "operations": {"lots.get": {"method": "GET", "path": "/api/stock/{code}",
+                                      "repeat": "safe"}}}
 
 
 @pytest.fixture(scope="module")
@@ -205,6 +208,13 @@ def test_every_operation(gan, sim):
     assert [s["code"] for s in state_now["suppliers"]] == ["S1", "NEW"]
     assert state_now["notifications"] != []
     assert [p["code"] for p in state_now["products"]].count("P/gone") == 0
+
+
+def test_a_call_that_is_not_ours_yet(gan, sim):
+    key = send(gan, "lots.get", at(code="P2", query={"lot": "L 1"}))
+    row = gan.wait_key(key, "delivered")[0]
+    assert row["response"]["product-code"] == "P2", row
+    assert "lot=L%201" in calls(sim, "stock.get")[-1]["query"]
 
 
 def test_what_the_answer_gave_is_kept(gan, sim):

@@ -341,6 +341,40 @@ START_TEST(machines_may_be_asked_with_basic)
 }
 END_TEST
 
+/* When the vendor changes a call, gantry.yaml can say so before a release does. */
+START_TEST(a_declared_operation_replaces_ours)
+{
+	static const struct gan_success only_202 = { .codes = { 202 }, .ncodes = 1 };
+	struct gan_conf_operation mine = { .op = { .name = "product-families.delete",
+					       .method = "POST",
+					       .path = "/api/v2/families/{code}/delete",
+					       .repeat = GAN_REPEAT_HOLD,
+					       .body = GAN_BODY_ANY,
+					       .success = &only_202 } };
+	struct gan_conf_connector c = ps;
+	struct gan_wire req GAN_AUTO(gan_wire_fini) = { 0 };
+	struct gan_asked asked = { "{}", 2, true };
+	struct gan_response r = { .sent = GAN_COMPLETE, .status = 204, .body = TEXT("") };
+	struct gan_judged j = { 0 };
+	const struct gan_operation *o;
+
+	c.operations = &mine;
+	c.noperations = 1;
+	o = gan_connector_operation(&c, "product-families.delete");
+	ck_assert_ptr_eq(o, &mine.op);
+	ck_assert_ptr_eq(gan_connector_operation(&c, "stock.set"), op("stock.set"));
+	ck_assert_int_eq(
+	    gan_connector_build(&c, o, "{\"$path\":{\"code\":7}}", 21, "the-token", &req, &err), 0);
+	ck_assert_str_eq(
+	    req.shown_url, "https://ps.example/api/v2/families/7/delete?access_token=(masked)");
+	gan_kind_of(c.kind)->judge(o, &asked, &r, &j);
+	ck_assert_int_eq(j.outcome, GAN_OUTCOME_REFUSED);
+	r.status = 202;
+	gan_kind_of(c.kind)->judge(o, &asked, &r, &j);
+	ck_assert_int_eq(j.outcome, GAN_OUTCOME_OK);
+}
+END_TEST
+
 /* The vendor's pages translate some names: then they are told in gantry.yaml. */
 START_TEST(names_of_the_query_can_be_replaced)
 {
@@ -536,6 +570,7 @@ main(void)
 	tcase_add_test(c, looks_ask_what_is_there);
 	tcase_add_loop_test(c, requests_are_what_the_page_wants, 0, (int)GAN_COUNT(requests));
 	tcase_add_test(c, machines_may_be_asked_with_basic);
+	tcase_add_test(c, a_declared_operation_replaces_ours);
 	tcase_add_test(c, names_of_the_query_can_be_replaced);
 	tcase_add_loop_test(c, answers_are_judged, 0, (int)GAN_COUNT(answers));
 	tcase_add_test(c, the_token_is_asked_for_and_read);

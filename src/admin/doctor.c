@@ -21,6 +21,7 @@
 #include "outbound/outbound.h"
 
 #define SHORT_SECRET 16
+#define QUOTA_WINDOWS 10
 #define OUTBOX_OLD_MS INT64_C(3600000)
 /* No clock that is right shows an earlier time than this release: 2025-01-01. */
 #define CLOCK_FLOOR_MS INT64_C(1735689600000)
@@ -236,6 +237,28 @@ look_at_rules(struct visit *v)
 	}
 }
 
+/* Used up now and then is what it is for; all the time means that the work grows faster. */
+static void
+look_at_quota(struct visit *v, const struct gan_connector_status *c)
+{
+	int64_t short_ms = c->quota_short_ms != 0 ? gan_wall_ms() - c->quota_short_ms : 0;
+	char span[32];
+
+	if (c->quota_allowed > 0 && short_ms >= QUOTA_WINDOWS * c->quota_window_ms)
+		found(v, "quota", "warning",
+		    "send less, poll less often, raise quota.share, or ask the vendor for more",
+		    "the quota of %s has been used up for %s without a pause: %u requests in a "
+		    "window, and more wait",
+		    c->name, gan_duration_format(short_ms / 1000 * 1000, span, sizeof(span)),
+		    c->quota_limit);
+	if (c->quota_limit < c->quota_allowed)
+		found(v, "quota", "note",
+		    "look who else uses the account, and lower quota.share by that",
+		    "%s answered 429 although the quota was kept: %u instead of %u requests are "
+		    "sent in a window for now",
+		    c->name, c->quota_limit, c->quota_allowed);
+}
+
 static void
 look_at_connectors(struct visit *v)
 {
@@ -259,6 +282,7 @@ look_at_connectors(struct visit *v)
 			    "%s keeps failing (%u times): %s", rows[i].name,
 			    rows[i].consecutive_failures,
 			    rows[i].last_error != NULL ? rows[i].last_error : "no error text");
+		look_at_quota(v, &rows[i]);
 	}
 	free(rows);
 }

@@ -227,6 +227,47 @@ put_connectors(const struct gan_metrics *m, struct gan_buf *b)
 }
 
 static void
+put_probes(struct gan_buf *b, const char *connector, const char *result, uint64_t v)
+{
+	gan_buf_puts(b, "gantry_probes_total{");
+	put_label(b, "connector", connector);
+	gan_buf_puts(b, ",");
+	put_label(b, "result", result);
+	gan_buf_printf(b, "} %llu\n", (unsigned long long)v);
+}
+
+static void
+put_quotas(const struct gan_metrics *m, struct gan_buf *b)
+{
+	static const char waited[] = "gantry_connector_quota_wait_seconds_total";
+	const struct gan_connector_status *c = m->connectors;
+	size_t n = m->nconnectors;
+
+	head(b, "gantry_connector_quota_limit", "gauge",
+	    "Requests of its account that may start in a window, less after a 429; 0: no quota.");
+	for (size_t i = 0; i < n; i++)
+		sample(b, "gantry_connector_quota_limit", "connector", c[i].name, c[i].quota_limit);
+	head(b, "gantry_connector_quota_used", "gauge", "Of these, so many are used.");
+	for (size_t i = 0; i < n; i++)
+		sample(b, "gantry_connector_quota_used", "connector", c[i].name, c[i].quota_used);
+	head(b, waited, "counter", "Time since start in which something waited for the quota.");
+	for (size_t i = 0; i < n; i++) {
+		gan_buf_printf(b, "%s{", waited);
+		put_label(b, "connector", c[i].name);
+		gan_buf_printf(b, "} %llu.%03u\n",
+		    (unsigned long long)(c[i].quota_waited_ms / 1000),
+		    (unsigned)(c[i].quota_waited_ms % 1000));
+	}
+	head(b, "gantry_probes_total", "counter",
+	    "Looks for what may have been carried out, by what they saw.");
+	for (size_t i = 0; i < n; i++) {
+		put_probes(b, c[i].name, "found", c[i].found);
+		put_probes(b, c[i].name, "different", c[i].different);
+		put_probes(b, c[i].name, "absent", c[i].absent);
+	}
+}
+
+static void
 put_lag(const struct gan_lag *lag, struct gan_buf *b)
 {
 	static const char name[] = "gantry_loop_lag_seconds";
@@ -273,6 +314,7 @@ gan_metrics_put(const struct gan_metrics *m, struct gan_buf *out)
 	    "Workers killed or crashed since start.", (int64_t)m->pool->restarts);
 	put_attention(m, out);
 	put_connectors(m, out);
+	put_quotas(m, out);
 	if (m->lag != NULL)
 		put_lag(m->lag, out);
 	put_process(&m->process, out);

@@ -5,6 +5,7 @@
 
 #include "admin/admin_priv.h"
 #include "base/mem.h"
+#include "base/units.h"
 #include "inbound/inbound.h"
 #include "outbound/outbound.h"
 
@@ -20,6 +21,25 @@ static void
 put_bool(struct gan_buf *b, const char *name, bool v)
 {
 	gan_buf_printf(b, "\"%s\":%s", name, v ? "true" : "false");
+}
+
+static void
+put_quota(struct gan_buf *b, const struct gan_connector_status *c)
+{
+	char span[32];
+
+	if (c->quota_allowed == 0) {
+		gan_buf_puts(b, ",\"quota\":null");
+		return;
+	}
+	gan_buf_printf(b,
+	    ",\"quota\":{\"limit\":%u,\"allowed\":%u,\"used\":%u,\"window\":\"%s\",\"room_at\":",
+	    c->quota_limit, c->quota_allowed, c->quota_used,
+	    gan_duration_format(c->quota_window_ms, span, sizeof(span)));
+	gan_put_time(b, c->quota_room_ms);
+	gan_buf_puts(b, ",\"short_since\":");
+	gan_put_time(b, c->quota_short_ms);
+	gan_buf_puts(b, "}");
 }
 
 static void
@@ -41,8 +61,13 @@ put_connector(struct gan_buf *b, const struct gan_connector_status *c)
 	gan_put_time(b, c->breaker_open ? c->breaker_until_ms : 0);
 	gan_buf_puts(b, ",\"wait_until\":");
 	gan_put_time(b, c->wait_until_ms);
-	gan_buf_printf(b, ",\"in_flight\":%u,\"concurrency\":%u,\"consecutive_failures\":%u",
-	    c->in_flight, c->concurrency, c->consecutive_failures);
+	gan_buf_printf(b,
+	    ",\"in_flight\":%u,\"asks\":%u,\"concurrency\":%u,\"consecutive_failures\":%u",
+	    c->in_flight, c->asks, c->concurrency, c->consecutive_failures);
+	put_quota(b, c);
+	gan_buf_printf(b, ",\"probes\":{\"found\":%llu,\"different\":%llu,\"absent\":%llu}",
+	    (unsigned long long)c->found, (unsigned long long)c->different,
+	    (unsigned long long)c->absent);
 	gan_buf_puts(b, ",\"last_error\":");
 	gan_put_str(b, c->last_error);
 	gan_buf_puts(b, ",\"last_ok\":");

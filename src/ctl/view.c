@@ -52,6 +52,23 @@ put_counts(struct gan_span object, struct gan_buf *out)
 }
 
 static void
+put_quota(struct gan_span quota, struct gan_buf *out)
+{
+	if (gan_span_kind(quota) != '{')
+		return;
+	gan_buf_puts(out, "; quota ");
+	put_member(quota, "used", out);
+	gan_buf_puts(out, " of ");
+	put_member(quota, "limit", out);
+	gan_buf_puts(out, " in ");
+	put_member(quota, "window", out);
+	if (is_set(quota, "short_since") && is_set(quota, "room_at")) {
+		gan_buf_puts(out, ", WAITING until ");
+		put_member(quota, "room_at", out);
+	}
+}
+
+static void
 put_connector(struct gan_span c, struct gan_buf *out)
 {
 	gan_buf_puts(out, "  ");
@@ -73,6 +90,7 @@ put_connector(struct gan_span c, struct gan_buf *out)
 	} else {
 		gan_buf_puts(out, "ok");
 	}
+	put_quota(gan_span_get(c, "quota"), out);
 	gan_buf_puts(out, "; in flight ");
 	put_member(c, "in_flight", out);
 	gan_buf_puts(out, "; since start delivered ");

@@ -172,7 +172,7 @@ gan_account_refused(struct gan_account *a)
 {
 	if (gan_quota_refused(&a->quota, gan_mono_ms()))
 		gan_log(GAN_LOG_NOTICE, &(struct gan_log_about){ .connector = a->c->name },
-		    "the peer counts more requests than its quota allows: %u instead of %u are "
+		    "the peer counts more requests than its quota allows: %u instead of %u requests are "
 		    "sent in a window until it stays quiet; does anybody else use the account?",
 		    a->quota.learned, a->quota.allowed);
 }
@@ -275,8 +275,9 @@ come_again(struct gan_account *a)
 
 	for (int p = 0; p < GAN_ASK_NPRIO; p++)
 		asks |= a->asks[p] != NULL;
-	note_shortage(a, is_short || (asks && full));
-	if (!is_short && !asks)
+	/* Until there is room that nobody takes: those who got some may want more. */
+	note_shortage(a, is_short || (full && (asks || a->short_ms != 0)));
+	if (!asks && a->short_ms == 0)
 		return;
 	if (full)
 		at = gan_quota_room_ms(&a->quota, mono);

@@ -63,6 +63,10 @@ START_TEST(figures_arrive_under_their_names)
 	counts.spool_imported = 4;
 	pool.restarts = 4;
 	connectors[0].delivered = 11;
+	connectors[0].quota_limit = 90;
+	connectors[0].quota_used = 12;
+	connectors[0].quota_waited_ms = 61005;
+	connectors[0].absent = 2;
 	connectors[1].breaker_open = true;
 	connectors[0].paused = GAN_PAUSE_TOKEN;
 	m.generation = 9;
@@ -86,6 +90,11 @@ START_TEST(figures_arrive_under_their_names)
 	expect_line("gantry_deliveries_total{connector=\"movilitas\",outcome=\"delivered\"} 11");
 	expect_line("gantry_connector_up{connector=\"movilitas\"} 0");
 	expect_line("gantry_connector_up{connector=\"flex2b\"} 0");
+	expect_line("gantry_connector_quota_limit{connector=\"movilitas\"} 90");
+	expect_line("gantry_connector_quota_limit{connector=\"flex2b\"} 0");
+	expect_line("gantry_connector_quota_used{connector=\"movilitas\"} 12");
+	expect_line("gantry_connector_quota_wait_seconds_total{connector=\"movilitas\"} 61.005");
+	expect_line("gantry_probes_total{connector=\"movilitas\",result=\"absent\"} 2");
 	expect_line("gantry_breaker_open{connector=\"flex2b\"} 1");
 	expect_line("gantry_connector_paused{connector=\"flex2b\"} 0");
 }

@@ -116,6 +116,11 @@ mutant("every attempt has a new apiuuid",
         "	int rc = body_of(s, &body, &err);\n	char *u = rc < 0 ? NULL : memmem(body.data, "
         "body.len, \"\\\"apiuuid\\\":\\\"\", 11);\n\n	if (u != NULL)\n"
         "		u[11] = \"0123456789abcdef\"[s->row->attempt % 16];\n"),
+       ("src/outbound/send.c", "	int rc = body_of(s, &body, &err);",
+        "	char *u = memmem(s->row->body, s->row->body_len, "
+        "\"\\\"apiuuid\\\":\\\"\", 11);\n\n	if (u != NULL)\n"
+        "		u[11] = \"0123456789abcdef\"[s->row->attempt % 16];\n"
+        "	int rc = body_of(s, &body, &err);"),
        killers=["tests/e2e/test_order.py::test_lanes_keep_their_order_under_random_errors"],
        sign="an id changed on a resend")
 mutant("curl may repeat a request by itself",
@@ -581,3 +586,58 @@ mutant("a golden test may expect what the connector refuses",
 mutant("a lot of a declared operation may hold anything",
        ("src/outbound/gs1_fields.c", "		return gan_gs1_lot;", "		return NULL;"),
        killers=["test_connector:codes_of_gs1_in_declared_operations"], sign="lot")
+
+# -- quotas and probes -------------------------------------------------------------------------
+
+QUOTA = "tests/e2e/test_quota.py"
+PROBE = "tests/e2e/test_probe.py"
+SHARES = "test_ask:live_first_feeds_between_and_reconciliation_last"
+
+mutant("a request counts from its start instead of its end",
+       ("src/outbound/quota.c", "	gan_quota_past(q, now_ms);\n}",
+        "	gan_quota_past(q, now_ms - q->window_ms / 2);\n}"),
+       killers=["test_quota:no_window_of_the_peer_holds_more"], sign="in a window")
+mutant("a request under way does not count",
+       ("src/outbound/quota.c", "	return (unsigned)q->n + q->under_way;", "	return (unsigned)q->n;"),
+       killers=["test_quota:one_under_way_counts_however_long_it_takes",
+                "test_ask:no_window_holds_more_whoever_asks"], sign="")
+mutant("deliveries are claimed without asking for places",
+       ("src/outbound/account.c", "	size_t room = gan_quota_room(&a->quota, gan_mono_ms()), before;",
+        "	size_t room = SIZE_MAX, before;"),
+       killers=["test_ask:no_window_holds_more_whoever_asks",
+                f"{QUOTA}::test_two_connectors_of_one_account_share_it"], sign="")
+mutant("who died is taken for one that sent nothing",
+       ("src/outbound/handover.c", "			gan_quota_close(&a->quota, gan_mono_ms());", "			(void)same;"),
+       killers=["test_ask:who_is_told_nothing_waits_for_a_window",
+                f"{QUOTA}::test_no_new_beginning_gives_a_new_quota"], sign="")
+mutant("a note of the last regular stop is believed after a crash",
+       ("src/store/handover.c", "	return gan_run(s->db, GAN_SQL_KEEP_PUT, GAN_T(\"quota\"), GAN_B(\"\", 0));",
+        "	return GAN_OK;"),
+       killers=[f"{QUOTA}::test_no_new_beginning_gives_a_new_quota"], sign="")
+mutant("a 429 stops nobody else",
+       ("src/outbound/account.c", "	if (until_ms > a->wait_ms)\n", "	if (until_ms < 0)\n"),
+       killers=["test_ask:a_429_stops_everybody_on_the_account",
+                f"{QUOTA}::test_a_429_stops_all_and_lowers_the_limit"], sign="")
+mutant("feed reads wait until no delivery wants to go",
+       ("src/outbound/account.c", "	return a->asks[GAN_ASK_FEED] != NULL && a->since_feed >= FEED_AFTER;",
+        "	return a == NULL;"), killers=[SHARES], sign="delivered")
+mutant("reconciliation does not wait for deliveries",
+       ("src/outbound/account.c", "used * 2 < limit) && !anybody_wants(a);", "used < limit);"),
+       killers=[SHARES], sign="last")
+mutant("what may have been carried out is sent again without a look",
+       ("src/outbound/look.c", "	if (!s->row->maybe_sent ||", "	if (s->row->maybe_sent || !s->row->maybe_sent ||"),
+       killers=[f"{PROBE}::test_what_is_there_is_delivered"], sign="")
+mutant("what is there is ours, whatever it is",
+       ("src/outbound/look.c", "	case GAN_PROBE_DIFFERENT:\n		found_different(s, l);",
+        "	case GAN_PROBE_DIFFERENT:\n		found_equal(s, l);"),
+       killers=[f"{PROBE}::test_what_is_different_is_for_a_person"], sign="")
+mutant("a killed process leaves nothing to look for",
+       ("src/store/settle.c", "	if (rc == GAN_OK && d.on_unknown == GAN_ON_UNKNOWN_PROBE) {",
+        "	if (rc == GAN_OK && d.on_unknown < 0) {"),
+       killers=[f"{PROBE}::test_killed_while_sending_it_is_looked_for"], sign="unknown")
+mutant("no mark tells ours from another",
+       ("src/outbound/send.c", "s->op->probe->mark != NULL)", "s->op->probe->mark == NULL)"),
+       killers=[f"{PROBE}::test_the_mark_stands_in_the_free_text_only_where_a_probe_needs_it"], sign="")
+mutant("the first page is the whole list",
+       ("src/outbound/probe.c", "	return p->paged && s->seen != GAN_PROBE_EQUAL &&", "	return p == NULL && s->seen != GAN_PROBE_EQUAL &&"),
+       killers=["test_probe:full_pages_have_another_one_behind"], sign="")

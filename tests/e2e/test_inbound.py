@@ -251,15 +251,6 @@ def test_problems_are_rfc_9457(make_gateway):
         assert problem["title"] and problem["detail"]
 
 
-def test_features_of_later_answer_501(make_gateway):
-    gan = make_gateway()
-    for method, path in [("GET", "/openapi.json")]:
-        got = gan.http(method, path, b"[]" if method == "POST" else None,
-                       {"Authorization": "Bearer " + gan.SECRETS["erp-token"],
-                        "Content-Type": "application/json"})
-        assert got.status == 501 and got.json()["type"] == "/problems/not-built", (path, got)
-
-
 def test_too_little_space_is_a_503(make_gateway):
     gan = make_gateway(config={"store": {"min_free": "1TiB", "spool": 0}})
     got = gan.send_webhook("lot_created", BODY)

@@ -2,6 +2,8 @@
 """test_answers.py - what became of a delivery is an event that rules can listen to."""
 
 import json
+import os
+import pathlib
 import random
 import sqlite3
 import threading
@@ -9,6 +11,7 @@ import threading
 import kit
 import pytest
 import rules
+import yaml
 
 # Tells, in a post of its own, what the target gave for another one.
 TELL = r"""
@@ -141,6 +144,56 @@ def test_rules_are_checked_and_tried(make_gateway, sim):
         "origin": {"id": "e1", "key": "k/1", "body": {"n": 5, "order": "PO"}}}))
     tried = gan.ctl("rules try", "tell", "--event-file", gan.path("answer.json"))
     assert tried["outputs"][0]["body"]["repLines"][0]["nodes"][1]["value"] == "C9"
+
+
+def shipped(folder, prefix):
+    """{name: text} of etc/: of the rules whose names begin so, switched on, or of the tables."""
+    found = {}
+    for path in sorted(pathlib.Path(kit.TOP, "etc", folder).iterdir()):
+        if path.name.startswith(prefix):
+            found[path.name] = path.read_text(encoding="utf-8").replace("enabled: false", "enabled: true")
+    assert found
+    return found
+
+
+def test_the_shipped_rules_tell_the_erp(make_gateway, sim):
+    """What the 3PL and the MES gave goes to the ERP, and what the MES refused, with its words."""
+    with open(os.path.join(kit.TOP, "etc", "gantry.yaml"), encoding="utf-8") as f:
+        erp = yaml.safe_load(f)["connectors"]["erp"]
+    prodsmart = {"kind": "prodsmart", "base_url": sim.url("prodsmart"),
+                 "api_key": "secret:ps-key", "api_secret": "secret:ps-secret"}
+    gan = make_gateway({**shipped("rules.d", "20-"), **shipped("rules.d", "40-"),
+                        **shipped("rules.d", "60-"), **shipped("rules.d", "61-")},
+                       shipped("lookups", ""), start=False, config={"connectors": {
+                           "erp": {**erp, "base_url": sim.url("erp") + "/api", "auth": None},
+                           "prodsmart": prodsmart}})
+    gan.start()
+    sim.state(prodsmart={"products": [{"code": "FG-100"}],
+                         "machines": [{"code": "exampleMachine"}, {"code": "F1"}]})
+    movement = {"product": {"code": "p"}, "lot": {"code": "12345678", "supplier-lot": "g"},
+                "date": "2023-06-26T08:00:00Z", "stock-type": "out", "shipping": {"code": "S1"},
+                "warehouse-location": {"warehouse": {"code": "warehouse-code"}}}
+    gan.send_webhook("shipping_inventory_movement_created", [movement])
+    order = {"number": "0000012345", "material": "FG-100", "qty": "1500.000", "start": "20240601",
+             "finish": "20240603", "operations": [{"no": "0010", "wc": "PACK1"}]}
+    gan.erp_post("production-order.released", order)
+    kit.wait_until(lambda: len(sim.journal("erp")) == 2, 20, "the ERP is told")
+    told = {row["path"]: row["json"] for row in sim.journal("erp")}
+    first = gan.show("pallet/12345678")["events"][0]["deliveries"][0]
+    assert told["/api/shipments/accepted"] == {
+        "shipping": "S1", "pallet": "12345678", "accepted_at": first["last"]["at"],
+        "communication_id": first["response"]["CommunicationID"]}
+    made = sim.state()["prodsmart"]["production_orders"][0]
+    assert told["/api/production-orders/answers"] == {
+        "order": "0000012345", "prodsmart_id": made["id"], "error": None}
+    sim.fault("prodsmart", "status", status=400, method="POST", path="/api/production-orders",
+              body='{"errors": ["no such product"]}')
+    gan.erp_post("production-order.released", {**order, "number": "0000012346"})
+    kit.wait_until(lambda: len(sim.journal("erp")) == 3, 20, "the ERP is told of the refusal")
+    last = sim.journal("erp")[-1]["json"]
+    dead, = gan.deliveries(key="po/0000012346", connector="prodsmart")
+    assert dead["state"] == "dead" and "no such product" in dead["last"]["error"]
+    assert last == {"order": "0000012346", "prodsmart_id": None, "error": dead["last"]["error"]}
 
 
 def books(gan):

@@ -103,9 +103,11 @@ enum {
 	PART_DELIVERY = 3,
 	PART_PAYLOAD = 4,
 	PART_LANE = 7,
-	PART_BOOKS = 11, /* this and all behind it */
-	PART_EVENT_BOOKS = 11,
-	PART_ATTENTION_BOOKS = 14, /* of deliveries, and of events behind it */
+	PART_ANSWER = 11,
+	PART_OUTBOX = 12,
+	PART_BOOKS = 13, /* this and all behind it */
+	PART_EVENT_BOOKS = 13,
+	PART_ATTENTION_BOOKS = 16, /* of deliveries, and of events behind it */
 };
 
 static const struct part {
@@ -127,6 +129,11 @@ static const struct part {
 	{ "audit", "SELECT id, * FROM audit WHERE id > ?1 ORDER BY id" },
 	{ "quarantine", "SELECT id, * FROM quarantine WHERE id > ?1 ORDER BY id" },
 	{ "dedupe_log", "SELECT id, * FROM dedupe_log WHERE id > ?1 ORDER BY id" },
+	{ "answer", "SELECT a.event_id, 0, e.id, a.* FROM answer a LEFT JOIN event e ON"
+		    " e.id = a.event_id WHERE a.event_id > ?1 ORDER BY a.event_id" },
+	{ "outbox", "SELECT b.delivery_id, 0, d.id, b.* FROM outbox b INDEXED BY outbox_delivery"
+		    " LEFT JOIN delivery d ON d.id = b.delivery_id WHERE b.delivery_id > ?1"
+		    " ORDER BY b.delivery_id" },
 	{ "event", EVENT_BOOKS },
 	{ "delivery", DELIVERY_BOOKS },
 	{ "lane", LANE_BOOKS },
@@ -139,7 +146,7 @@ static bool
 has_owner(size_t part)
 {
 	return part == PART_MAPPING || part == PART_DELIVERY || part == PART_PAYLOAD ||
-	       part == PART_LANE;
+	       part == PART_LANE || part == PART_ANSWER || part == PART_OUTBOX;
 }
 
 static void
@@ -196,6 +203,7 @@ look_at(struct query_job *j, size_t part, sqlite3_stmt *st)
 	}
 	if (part == PART_MAPPING)
 		j->sums[sqlite3_column_int(st, 1)]++;
+	j->messages += part == PART_OUTBOX;
 	if (part == PART_DELIVERY)
 		j->sums[GAN_EVENT_NSTATES + sqlite3_column_int(st, 1)]++;
 }
@@ -236,6 +244,8 @@ compare(struct query_job *j, const char *what, int64_t counted, int64_t kept)
 static void
 compare_books(struct gan_store *s, struct query_job *j)
 {
+	int64_t kept = 0;
+
 	/* Only when nothing was committed meanwhile can they be equal. */
 	if (j->commits != s->now.commits)
 		return;
@@ -245,6 +255,11 @@ compare_books(struct gan_store *s, struct query_job *j)
 		compare(j, gan_delivery_state_name(i), j->sums[GAN_EVENT_NSTATES + i],
 		    s->now.deliveries[i]);
 	compare(j, "attention", j->attention, s->now.attention);
+	gan_outbox_look(s);
+	for (size_t i = 0; i < s->now.noutboxes; i++)
+		kept += s->now.outboxes[i].backlog;
+	if (s->now.noutboxes < GAN_DUE_CONNECTORS_MAX) /* else some are not in the figures */
+		compare(j, "outboxes", j->messages, kept);
 }
 
 static int

@@ -28,7 +28,7 @@ struct query_job {
 	/* Of a check. */
 	bool checking;
 	size_t part;
-	int64_t commits, attention;
+	int64_t commits, attention, messages;
 	int64_t sums[GAN_EVENT_NSTATES + GAN_DLV_NSTATES];
 };
 

@@ -5,7 +5,9 @@ import json
 import os
 import re
 import shutil
+import subprocess
 
+import kit
 import pytest
 import rules
 
@@ -108,6 +110,25 @@ def test_with_an_editor(make_gateway, sim):
     with open(gan.path("editor.log"), encoding="utf-8") as f:
         assert f.read().startswith("-rw-------")
     assert not [n for n in os.listdir(gan.path("data")) if n.startswith("gantry-")]
+
+
+def test_from_standard_input_and_not_too_much(make_gateway, sim):
+    gan = make_gateway({"f.yaml": rules.FLEX_ERP})
+    dead = stuck(gan, sim, n=1)
+    words = [kit.program("gantryctl"), "--socket", gan.socket, "correct", dead["id"], "--body", "-",
+             "--reason", "r"]
+
+    def say(text):
+        return subprocess.run(words, input=text, capture_output=True, text=True, timeout=60,
+                              check=False)
+
+    done = say('{"a":"' + "x" * (1 << 20) + '"}')
+    assert done.returncode == 1 and "1 MiB" in done.stderr
+    assert gan.delivery(dead["id"])["state"] == "dead" and gan.ctl("audit") == []
+    with open(better(gan, dead["id"]), encoding="utf-8") as f:
+        assert say(f.read()).returncode == 0
+    gan.drain()
+    assert [n for n, _, _, _ in rules.lines(sim, acted=True)] == [100]
 
 
 def test_who_corrected_may_not_approve(make_gateway, sim):

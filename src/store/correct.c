@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/str.h"
 #include "store/store_priv.h"
 
 static const uint32_t correctable =
@@ -199,7 +200,7 @@ approve(struct gan_store *s, struct command_job *j, struct gan_dlv *d)
 	}
 	if (rc < 0)
 		return rc;
-	if (j->c.four_eyes && j->c.who != NULL && strcmp(r.who, j->c.who) == 0) {
+	if (j->c.four_eyes && gan_streq(r.who, j->c.who)) {
 		gan_buf_printf(&j->out,
 		    "%s was corrected by %s: another user must approve it (require_approval is "
 		    "set)",

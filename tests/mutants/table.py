@@ -151,7 +151,7 @@ mutant("a corrected copy forgets its place when it leaves its lane",
         "return rc;"),
        killers=["test_store_correct:a_copy_of_one_that_left_its_lane"], sign="")
 mutant("who corrects may approve it",
-       ("src/store/correct.c", "j->c.four_eyes && j->c.who != NULL", "false"),
+       ("src/store/correct.c", "j->c.four_eyes && gan_streq(r.who, j->c.who)", "false"),
        killers=["tests/e2e/test_correct.py::test_who_corrected_may_not_approve"], sign="")
 mutant("a corrected copy is another side effect than its original",
        ("src/store/correct.c", "int rc = gan_effect_hand(s, d, copy, r->body, r->body_len, "

@@ -188,6 +188,7 @@ code_of(enum gan_outcome outcome)
 	case GAN_OUTCOME_ALREADY:
 		return GAN_OK;
 	case GAN_OUTCOME_BUSY:
+	case GAN_OUTCOME_TURN:
 		return GAN_EBUSY;
 	case GAN_OUTCOME_TOKEN:
 	case GAN_OUTCOME_CONFIG:
@@ -484,7 +485,7 @@ gan_ask_start(struct gan_conn *c, const struct gan_ask *a, gan_answer_fn cb, voi
 	k->cb = cb;
 	k->arg = arg;
 	k->output_len = a->output_len;
-	k->until_ms = gan_mono_ms() + GAN_ASK_WAIT_MS;
+	k->until_ms = gan_mono_ms() + (a->prio == GAN_ASK_PROBE ? GAN_LOOK_MS : GAN_ASK_WAIT_MS);
 	k->queued = true;
 	append(&k->account->asks[k->prio], k);
 	c->nasks++;

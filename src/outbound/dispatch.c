@@ -108,8 +108,10 @@ try_once(struct gan_conn *c)
 static int64_t
 lease_ms(const struct gan_conn *c)
 {
-	/* A look or a fresh token may have to wait for places once more. */
-	return 2 * c->c->deliver.total_ms + GAN_LEASE_SPARE_MS + 2 * c->account->quota.window_ms;
+	int64_t total = c->c->deliver.total_ms, window = c->account->quota.window_ms;
+
+	/* A look, a fresh token; each may have to wait for a place. */
+	return 4 * total + GAN_LOOK_MS + 2 * window + GAN_LEASE_SPARE_MS;
 }
 
 static size_t
@@ -173,6 +175,7 @@ claim(struct gan_conn *c, size_t slots)
 	c->due = false;
 	c->next_due_ms = INT64_MAX;
 	c->asked = slots;
+	c->claim_until_ms = at.mono_ms + at.lease_ms;
 	c->claim_account = gan_account_ref(c->account);
 	gan_account_take(c->account, slots);
 	if (gan_store_claim(c->out->store, c->name, slots, &at, on_claimed, c) == GAN_OK) {

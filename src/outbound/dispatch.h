@@ -25,6 +25,9 @@
 
 #define GAN_TOKEN_PAUSE_MS INT64_C(300000)
 #define GAN_LEASE_SPARE_MS INT64_C(60000)
+/* A look takes no longer, whatever it waits for; part of the lease. */
+#define GAN_LOOK_MS INT64_C(120000)
+#define GAN_LEASE_REST_MS INT64_C(10000) /* for the COMMIT behind the answer */
 /* A `Retry-After: 0`, again and again, must not make us run in circles. */
 #define GAN_WAIT_LEAST_MS INT64_C(1000)
 
@@ -52,6 +55,7 @@ struct gan_conn {
 	bool claiming; /* a claim is under way in the store, of `asked` rows */
 	size_t asked;
 	struct gan_account *claim_account; /* whose places the claim holds */
+	int64_t claim_until_ms;            /* monotonic: the end of its leases */
 	bool due;                          /* something may be due now */
 	int64_t next_due_ms;               /* wall clock; INT64_MAX: nothing known */
 	int64_t hold_ms;                   /* monotonic: no claim before (the store was busy) */
@@ -111,6 +115,7 @@ struct gan_send {
 	struct gan_place_wait wait;
 	struct gan_look *look; /* whether it was carried out is being looked for */
 	bool is_absent;        /* it was not */
+	int64_t until_ms;      /* monotonic: a request that left later could outlive the lease */
 
 	/* The outcome; everything that settle and attempt point to is owned here. */
 	bool decided, settling, unsettled;

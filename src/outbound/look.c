@@ -16,6 +16,7 @@ struct gan_look {
 	struct gan_ask_handle *ask;
 	struct gan_probe_sight sight;
 	char mark[GAN_PROBE_MARK_LEN];
+	int64_t until_ms; /* monotonic: no page is asked for later */
 	int64_t started_ms, ended_ms;
 	int status;
 };
@@ -190,9 +191,11 @@ look_later(struct gan_send *s, struct gan_look *l, const char *why)
 static void
 judge(struct gan_send *s, struct gan_look *l)
 {
-	if (l->sight.seen != GAN_PROBE_EQUAL && gan_probe_more(s->op->probe, &l->sight) &&
-	    l->sight.pages < GAN_PROBE_PAGES_MAX) {
-		next_page(s);
+	if (gan_probe_more(s->op->probe, &l->sight) && l->sight.pages < GAN_PROBE_PAGES_MAX) {
+		if (gan_mono_ms() < l->until_ms)
+			next_page(s);
+		else
+			look_later(s, l, "the pages of the list came too slowly");
 		return;
 	}
 	switch (l->sight.seen) {
@@ -321,6 +324,11 @@ gan_look(struct gan_send *s)
 		return true;
 	}
 	s->look = l;
+	l->until_ms = gan_mono_ms() + GAN_LOOK_MS;
+	/* The look is what shows whether the peer works again. */
+	if (s->probe)
+		gan_breaker_void(&s->conn->breaker);
+	s->probe = false;
 	gan_probe_mark_of(s->row->id, l->mark);
 	/* The asks take places of their own. */
 	if (s->place)

@@ -351,6 +351,8 @@ must_go_back(struct gan_send *s)
 		gan_send_back(s, now, "the gateway stops");
 	else if (c->removed)
 		gan_send_back(s, now, "the connector is no longer in the configuration");
+	else if (mono >= s->until_ms)
+		gan_send_back(s, now, "its turn came too late for the lease of its claim");
 	else if (c->person.on)
 		gan_send_back(s, now, "the connector is paused");
 	else if (c->refused.on)
@@ -527,6 +529,7 @@ gan_send_start(struct gan_conn *c, struct gan_claimed *row)
 	s->c = c->c;
 	s->account = gan_account_ref(c->claim_account);
 	s->place = true;
+	s->until_ms = c->claim_until_ms - c->c->deliver.total_ms - GAN_LEASE_REST_MS;
 	s->row = row;
 	s->next = c->sends;
 	if (c->sends != NULL)

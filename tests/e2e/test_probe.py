@@ -185,6 +185,15 @@ def test_a_paused_connector_looks_when_it_is_resumed(gan, sim):
     assert ops(sim)[-1] == "suppliers.list"
 
 
+def test_the_look_closes_the_breaker(gan, sim):
+    gan.reconfigure(deliver={"breaker": {"failures": 1, "open": "100ms"}})
+    gan.ctl("reload")
+    sim.fault("prodsmart", "drop-after", method="POST")
+    gan.wait_key(send(gan, "suppliers.create", PARTNER), "delivered")
+    assert "the breaker is open" in gan.log() and "the breaker is closed" in gan.log()
+    assert ops(sim) == ["suppliers.create", "suppliers.list"]
+
+
 # -- kill -9 -----------------------------------------------------------------------------------
 
 

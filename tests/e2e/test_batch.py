@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """test_batch.py - many events of the ERP in one request."""
 
+import http.client
 import json
+import random
 import re
 import threading
 
@@ -172,6 +174,31 @@ def test_one_batch_sent_by_many_is_stored_once(make_gateway):
     assert {a.status for a in answers} <= {202, 409}
     assert len({tuple(accepted(a)) for a in answers if a.status == 202}) == 1
     assert raw.stored(gan) == 20
+
+
+def test_a_batch_cut_off_by_a_crash_is_whole_once_it_is_repeated(make_gateway, seed):
+    """kill -9 at any moment: the repeat stores what is missing, and nothing twice."""
+    gan, chance = make_gateway(), random.Random(seed)
+    body = b"\n".join(b'{"n":%d}' % n for n in range(600))
+    for turn in range(4):
+        sent = threading.Thread(target=lambda key=f"k{turn}": cut_off(gan, body, key))
+        sent.start()
+        sent.join(chance.random() * 0.05)
+        gan.kill()
+        sent.join()
+        gan.start()
+        ids = accepted(batch(gan, body, key=f"k{turn}"))
+        assert len(set(ids)) == 600
+        assert raw.stored(gan) == 600 * (turn + 1)
+    gan.stop()
+    assert raw.stored_bodies(gan) == body.split(b"\n") * 4
+
+
+def cut_off(gan, body, key):
+    try:
+        batch(gan, body, key=key)
+    except (OSError, http.client.HTTPException):
+        pass
 
 
 def test_a_full_store_refuses_the_whole(make_gateway):

@@ -35,7 +35,7 @@ def gan(make_gateway):
     g = make_gateway(start=False)
     for name, value in TOKENS.items():
         g.secret(name, value)
-    g.reconfigure(**OUTBOX)
+    g.reconfigure(**copy.deepcopy(OUTBOX))
     g.rule("10-tell.yaml", TELL)
     g.start()
     return g
@@ -344,12 +344,13 @@ def test_a_corrected_copy_is_read(gan):
     kit.wait_until(lambda: time.time() > kit.epoch(event["received_at"]) + 1.2, 5, "it is too old")
     assert read(gan)["messages"] == []
     old, = gan.wait_key("k/a", "expired")
-    copy = gan.ctl("correct", old["id"], "--body",
-                   gan.write("b.json", '{"n":100,"key":"a","amount":"2.00"}'), "--reason", "late")
+    fresh = gan.ctl("correct", old["id"], "--body",
+                    gan.write("b.json", '{"n":100,"key":"a","amount":"2.00"}'), "--reason", "late")
     page = kit.wait_until(lambda: (lambda p: p if p["messages"] else None)(read(gan)), 10,
                           "the copy is there")
     message, = page["messages"]
-    assert message["id"] == copy["id"] and message["body"] == {"n": 100, "key": "a", "amount": "2.00"}
+    assert message["id"] == fresh["id"]
+    assert message["body"] == {"n": 100, "key": "a", "amount": "2.00"}
     assert ack(gan, page["next"]).json()["acknowledged"] == 1
-    assert gan.delivery(copy["id"])["state"] == "delivered"
+    assert gan.delivery(fresh["id"])["state"] == "delivered"
     assert gan.attention() == [] and gan.ctl("store check") == []

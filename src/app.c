@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "app_priv.h"
+#include "ask.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -267,6 +268,8 @@ on_admin_closed(void *arg)
 
 	gan_inbound_close(&app->inbound);
 	leave_quotas(app);
+	gan_feeds_close(&app->feeds);
+	gan_reconcile_close(&app->reconcile);
 	gan_outbound_close(&app->outbound);
 	gan_pool_close(app->pool, on_pool_closed, app);
 }
@@ -298,9 +301,12 @@ stop(struct gan_app *app)
 	uv_unref((uv_handle_t *)&app->sig_int);
 	if (app->proving != NULL)
 		gan_loader_cancel(app->proving);
-	app->draining = 4;
+	app->draining = 6;
 	gan_replayer_close(&app->replayer, on_drained, app);
 	gan_inbound_drain(app->inbound, DRAIN_IN_MS, on_drained, app);
+	/* A read of a change channel is waited for, too: what it brings is gone there. */
+	gan_feeds_drain(app->feeds, on_drained, app);
+	gan_reconcile_drain(app->reconcile, on_drained, app);
 	gan_outbound_drain(app->outbound, DRAIN_OUT_MS, on_drained, app);
 	gan_pipeline_stop(app->pipeline, on_drained, app);
 }
@@ -489,6 +495,8 @@ open_doors(struct gan_app *app)
 		.pool = ops_pool,
 		.store = app->store,
 		.outbound = app->outbound,
+		.feeds = app->feeds,
+		.reconcile = app->reconcile,
 		.lag = &app->lag,
 		.rules_red = ops_red,
 		.not_ready = app_not_ready,
@@ -534,6 +542,8 @@ start(struct gan_app *app)
 		code = open_store(app);
 	if (code == 0)
 		code = open_parts(app);
+	if (code == 0 && gan_questions_open(app, &err) < 0)
+		code = complain("change channels", &err, EXIT_SOFTWARE);
 	if (code == 0)
 		code = open_doors(app);
 	return code;

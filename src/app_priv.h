@@ -10,7 +10,9 @@
 #include "base/buf.h"
 #include "base/lag.h"
 #include "conf/config.h"
+#include "inbound/feed.h"
 #include "inbound/inbound.h"
+#include "inbound/reconcile.h"
 #include "mapping/pool.h"
 #include "mapping/rules.h"
 #include "outbound/outbound.h"
@@ -31,6 +33,8 @@ struct gan_app {
 	struct gan_replayer *replayer;
 	struct gan_inbound *inbound;
 	struct gan_outbound *outbound;
+	struct gan_feeds *feeds;
+	struct gan_reconcile *reconcile;
 	struct gan_admin *admin;
 	struct gan_service_fds fds;
 	int64_t started_ms;

@@ -243,6 +243,8 @@ adopt(struct gan_app *app, struct gan_rules *rules, struct gan_err *err)
 	gan_config_unref(&app->conf);
 	app->conf = gan_steal(&app->candidate);
 	store_tune(app, app->conf);
+	gan_feeds_reload(app->feeds, app->conf);
+	gan_reconcile_reload(app->reconcile, app->conf);
 	gan_log_level_set(app->conf->log_level);
 	rules_adopt(app, rules);
 	red_set(app, NULL);

@@ -166,8 +166,9 @@ on_event(void *arg, int rc, struct gan_event **events, size_t n)
 		    id, id);
 	else if (r->event->nrejected == 1 && r->event->rejected[0][0] == '\0')
 		answer(r, GAN_ESTATE,
-		    "event %s is no JSON: no rule can map it; `gantryctl skip %s` closes it", id,
-		    id);
+		    "event %s was rejected as it came: no rule can map it; `gantryctl skip %s` "
+		    "closes it",
+		    id, id);
 	else
 		map(r);
 }

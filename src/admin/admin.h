@@ -28,6 +28,8 @@
 struct gan_admin;
 struct gan_inbound;
 struct gan_outbound;
+struct gan_feeds;
+struct gan_reconcile;
 
 /* The verdict of a reload: rc 0 and what is in force now, or the findings. */
 typedef void (*gan_reload_fn)(void *arg, int rc, const char *text);
@@ -44,7 +46,9 @@ struct gan_admin_ops {
 	struct gan_store *store;
 	struct gan_inbound *inbound;
 	struct gan_outbound *outbound;
-	const struct gan_lag *lag; /* of the loop, or NULL */
+	struct gan_feeds *feeds;         /* or NULL */
+	struct gan_reconcile *reconcile; /* or NULL */
+	const struct gan_lag *lag;       /* of the loop, or NULL */
 
 	/* NULL: the rules in force are those of the folder; else what is wrong ("red since …"). */
 	const char *(*rules_red)(void *arg, int64_t *ret_since_ms);

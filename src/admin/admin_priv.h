@@ -119,6 +119,14 @@ unsigned gan_status_attention(struct gan_admin *a, struct gan_buf *out);
 struct gan_connector_status;
 size_t gan_status_connectors(struct gan_admin *a, struct gan_connector_status **ret_rows);
 
+/* changes.c: change channels and reconciliation.  The items of attention as above. */
+void gan_changes_status(struct gan_admin *a, struct gan_buf *out);
+unsigned gan_changes_attention(struct gan_admin *a, struct gan_buf *out);
+void gan_changes_metrics(struct gan_admin *a, struct gan_buf *out);
+typedef void (*gan_doctor_fn)(
+    void *arg, const char *check, const char *level, const char *action, const char *finding);
+void gan_changes_doctor(struct gan_admin *a, gan_doctor_fn found, void *arg);
+
 void gan_counts_free(struct gan_store_counts **cp); /* they are too large for the stack */
 
 /* "[::1]:8481" */
@@ -163,6 +171,7 @@ void gan_verb_replay_stop(struct gan_call *c);
 
 void gan_verb_quarantine_accept(struct gan_call *c);
 void gan_verb_doctor(struct gan_call *c);
+void gan_verb_reconcile(struct gan_call *c);
 
 /* ---- control.c, http.c ---- */
 

@@ -60,6 +60,13 @@ found(
 		v->bad = true;
 }
 
+static void
+found_plain(
+    void *arg, const char *check, const char *level, const char *action, const char *finding)
+{
+	found(arg, check, level, action, "%s", finding);
+}
+
 /* ---- files ---- */
 
 static void
@@ -389,6 +396,7 @@ gan_verb_doctor(struct gan_call *c)
 	look_at_outboxes(&v, n);
 	look_at_listeners(&v);
 	look_at_sources(&v);
+	gan_changes_doctor(v.a, found_plain, &v);
 	gan_buf_puts(&v.out, "]");
 	if (v.out.failed)
 		gan_call_fail(c, GAN_EXIT_NEGATIVE, "out of memory");

@@ -73,6 +73,7 @@ put_metrics(struct gan_admin *a, const struct gan_store_counts *n, struct gan_bu
 	gan_metrics_process(&m.process);
 	m.process.start_ms = a->ops.started_ms(a->ops.arg);
 	gan_metrics_put(&m, out);
+	gan_changes_metrics(a, out);
 	free(rows);
 }
 

@@ -194,7 +194,7 @@ gan_status_attention(struct gan_admin *a, struct gan_buf *out)
 		gan_put_time(out, since_ms);
 		gan_buf_puts(out, ",\"actions\":[\"rules check\",\"reload\"]},");
 	}
-	return items + put_lost_connectors(a, out);
+	return items + put_lost_connectors(a, out) + gan_changes_attention(a, out);
 }
 
 static void
@@ -372,6 +372,7 @@ gan_status_json(struct gan_admin *a, struct gan_buf *out)
 	gan_put_str(out, a->ops.rules_red(a->ops.arg, &red_since_ms));
 	put_mapping(a, out);
 	put_inbound(a, out);
+	gan_changes_status(a, out);
 	put_reload(a, out);
 	gan_buf_puts(out, "}");
 }

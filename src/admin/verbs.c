@@ -47,6 +47,7 @@ static const struct gan_verb verbs[] = {
 	{ "quarantine list", "source " PAGE, false, gan_verb_quarantine_list },
 	{ "quarantine accept", "ids all source plan ", true, gan_verb_quarantine_accept },
 	{ "doctor", "", false, gan_verb_doctor },
+	{ "reconcile", "source ", true, gan_verb_reconcile },
 };
 
 static void

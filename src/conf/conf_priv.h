@@ -21,7 +21,6 @@ struct gan_loader {
 	struct gan_diags *d;
 	bool read_secrets;
 	bool no_memory;
-	bool in_later; /* inside a kind that is not built: warned of once, secrets not read */
 };
 
 /* Load the keys of one section; kinds as in gan_schema_find(). */
@@ -50,6 +49,10 @@ bool gan_header_is_secret(const char *name);
 void gan_load_operations(struct gan_loader *l, struct gan_conf_connector *c, unsigned kinds,
     const struct gan_yaml_node *map);
 void gan_operations_free(struct gan_conf_connector *c);
+/* Channels and reconciliation of a source; and, when connectors are there, whom they ask. */
+void gan_load_changes(
+    struct gan_loader *l, struct gan_conf_source *s, const struct gan_yaml_node *source);
+void gan_load_links(struct gan_loader *l, const struct gan_yaml_node *sources);
 
 /* Fill in the defaults of the rows below a section, recursively. */
 void gan_load_defaults(

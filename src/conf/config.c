@@ -38,6 +38,8 @@ config_free(struct gan_config **cp)
 		return;
 	for (size_t i = 0; i < c->nsources; i++) {
 		free_section("sources.*", &(const struct gan_bases){ .own = &c->sources[i] });
+		for (size_t k = 0; k < c->sources[i].nchannels; k++)
+			free(c->sources[i].channels[k].name);
 		free(c->sources[i].name);
 	}
 	for (size_t i = 0; i < c->nconnectors; i++) {
@@ -151,6 +153,7 @@ load_all(struct gan_loader *l)
 	check_whole(l, root);
 	gan_load_sources(l, gan_yaml_get(root, "sources"));
 	gan_load_connectors(l, gan_yaml_get(root, "connectors"));
+	gan_load_links(l, gan_yaml_get(root, "sources"));
 }
 
 static int

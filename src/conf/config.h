@@ -98,7 +98,7 @@ struct gan_conf_deliver {
 
 enum gan_source_kind {
 	GAN_SOURCE_WEBHOOK, /* prodsmart-webhook */
-	GAN_SOURCE_FEED,    /* prodsmart-feed: loads, not built yet */
+	GAN_SOURCE_FEED,    /* prodsmart-feed */
 	GAN_SOURCE_HTTP,    /* http: the ERP */
 };
 
@@ -117,6 +117,31 @@ struct gan_conf_signature {
 
 #define GAN_SECRETS_MAX 2 /* a list of them; those that are not set have no name */
 
+/* What an entity of the MES is called in topics: gan_entity_names[]. */
+enum gan_entity {
+	GAN_ENTITY_PRODUCTION,
+	GAN_ENTITY_PRODUCTION_ORDER,
+	GAN_ENTITY_PRODUCT,
+	GAN_ENTITY_STOCK,
+	GAN_ENTITY_PUNCH_CLOCK,
+	GAN_ENTITY_DOWNTIME,
+	GAN_ENTITY_N,
+};
+extern const char *const gan_entity_names[GAN_ENTITY_N];
+
+/* A change channel: its name at the vendor, and what it tells of. */
+struct gan_conf_channel {
+	char *name;
+	enum gan_entity type;
+};
+#define GAN_CHANNELS_MAX 3
+
+struct gan_conf_reconcile {
+	bool on;
+	char *connector; /* never NULL when on */
+	int64_t every_ms, overlap_ms, grace_ms;
+};
+
 struct gan_conf_source {
 	char *name;
 	enum gan_source_kind kind;
@@ -125,7 +150,12 @@ struct gan_conf_source {
 	char *basic_user; /* http: NULL when it has no `basic` */
 	struct gan_secret basic_passwords[GAN_SECRETS_MAX];
 	struct gan_conf_signature signature;
-	bool not_built; /* its feature comes later: routes answer 501 */
+	/* prodsmart-feed */
+	char *connector;
+	struct gan_conf_channel channels[GAN_CHANNELS_MAX];
+	size_t nchannels;
+	int64_t every_ms;
+	struct gan_conf_reconcile reconcile; /* webhooks and feeds */
 };
 
 enum gan_connector_kind {

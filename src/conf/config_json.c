@@ -194,6 +194,20 @@ put_connectors(struct gan_buf *out, const struct gan_config *c)
 }
 
 static void
+put_channels(struct gan_buf *out, const struct gan_conf_source *s)
+{
+	gan_buf_putc(out, '{');
+	for (size_t i = 0; i < s->nchannels; i++) {
+		if (i > 0)
+			gan_buf_putc(out, ',');
+		put_text(out, s->channels[i].name);
+		gan_buf_putc(out, ':');
+		put_text(out, gan_entity_names[s->channels[i].type]);
+	}
+	gan_buf_putc(out, '}');
+}
+
+static void
 put_pairs(struct gan_buf *out, const struct gan_conf_header *pairs, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -280,6 +294,8 @@ put_collection(struct gan_buf *out, const struct gan_schema_row *row, const void
 		put_pairs(out, c->headers, c->nheaders);
 	else if (strcmp(row->path, "connectors.*.query_names") == 0)
 		put_pairs(out, c->query_names, c->nquery_names);
+	else if (strcmp(row->path, "sources.*.channels") == 0)
+		put_channels(out, own);
 	else if (strcmp(row->path, "connectors.*.operations") == 0)
 		put_operations(out, own);
 	else if (strcmp(row->path, "connectors.*.operations.*.required") == 0)
@@ -309,6 +325,9 @@ put_row(struct gan_buf *out, const struct gan_schema_row *row, unsigned kinds,
 	const void *place = gan_row_place(row, at);
 
 	if (put_collection(out, row, at->own) || is_no_quota(row, at))
+		return;
+	if (strcmp(row->path, "sources.*.reconcile") == 0 &&
+	    !((const struct gan_conf_source *)at->own)->reconcile.on)
 		return;
 	if (row->type == GAN_T_MAP)
 		put_section(out, row->path, kinds, at);

@@ -162,7 +162,7 @@ load_secret(struct gan_loader *l, const struct gan_schema_row *row, const struct
 	place->name = gan_asprintf("%s", name);
 	if (place->name == NULL)
 		l->no_memory = true;
-	if (!l->read_secrets || l->in_later)
+	if (!l->read_secrets)
 		return;
 	rc = gan_secret_read(name, l->conf->secrets_dir, place, &err);
 	if (rc < 0)
@@ -198,7 +198,7 @@ static void
 load_row(struct gan_loader *l, const struct gan_schema_row *row, unsigned kinds,
     const struct gan_yaml_node *n, const struct gan_bases *at)
 {
-	if ((row->flags & GAN_F_LATER) != 0 && !l->in_later && n->kind != GAN_YAML_NULL)
+	if ((row->flags & GAN_F_LATER) != 0 && n->kind != GAN_YAML_NULL)
 		gan_diag_node(l->d, GAN_DIAG_WARNING, l->doc, n->key,
 		    "'%s' is not built yet: it is checked, and has no effect", leaf_of(row));
 	switch (row->type) {

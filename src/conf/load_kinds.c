@@ -55,19 +55,6 @@ kind_of(struct gan_loader *l, const char *parent, const char *what, const struct
 	return i;
 }
 
-/* Returns whether the kind waits for its feature, after saying so. */
-static bool
-kind_is_later(struct gan_loader *l, unsigned bit, const char *effect, const struct gan_yaml_node *n)
-{
-	const struct gan_yaml_node *kind = gan_yaml_get(n, "kind");
-
-	if ((bit & GAN_K_LATER) == 0)
-		return false;
-	gan_diag_node(l->d, GAN_DIAG_WARNING, l->doc, kind, "kind %s is not built yet: %s",
-	    kind->text, effect);
-	return true;
-}
-
 static void
 finish_webhook(
     struct gan_loader *l, struct gan_conf_source *s, const struct gan_yaml_node *signature)
@@ -80,35 +67,6 @@ finish_webhook(
 		    algorithm != NULL ? algorithm->key : encoding->key,
 		    "'algorithm' and 'encoding' go together: write both, or neither (auto)");
 	s->signature.pinned = algorithm != NULL;
-}
-
-/* A feed polls through a connector, which must be there and of the right kind. */
-static void
-finish_feed(struct gan_loader *l, const struct gan_yaml_node *connector)
-{
-	const struct gan_yaml_node *all = gan_yaml_get(gan_yaml_root(l->doc), "connectors");
-	const struct gan_yaml_node *found, *kind;
-	const char *guess = NULL;
-	size_t best = SIZE_MAX;
-
-	if (connector == NULL || connector->kind != GAN_YAML_STR)
-		return;
-	found = gan_yaml_get(all, connector->text);
-	kind = gan_yaml_get(found, "kind");
-	if (kind != NULL && kind->kind == GAN_YAML_STR && strcmp(kind->text, "prodsmart") == 0)
-		return;
-	for (const struct gan_yaml_node *n = all != NULL ? all->child : NULL;
-	     found == NULL && n != NULL && n->key != NULL; n = n->next) {
-		if (gan_nearer(connector->text, n->key->text, &best))
-			guess = n->key->text;
-	}
-	if (guess != NULL)
-		gan_diag_node(l->d, GAN_DIAG_ERROR, l->doc, connector,
-		    "there is no connector of that name, did you mean '%s'?", guess);
-	else
-		gan_diag_node(l->d, GAN_DIAG_ERROR, l->doc, connector, "%s",
-		    found != NULL ? "a feed needs a connector of kind prodsmart"
-				  : "there is no connector of that name");
 }
 
 /* At least one way to prove who sends. */
@@ -137,19 +95,15 @@ load_source(struct gan_loader *l, struct gan_conf_source *s, const struct gan_ya
 	if (kind < 0)
 		return;
 	bit = GAN_K_SOURCE(kind);
-	s->not_built = l->in_later =
-	    kind_is_later(l, bit, "it loads, and nothing is read from it", n);
 	gan_load_defaults(l, "sources.*", bit, &at);
 	gan_load_section(l, "sources.*", bit, n, &at);
-	l->in_later = false;
 	while (s->nsecrets < GAN_SECRETS_MAX && s->secrets[s->nsecrets].name != NULL)
 		s->nsecrets++;
 	if (s->kind == GAN_SOURCE_HTTP)
 		finish_erp(l, n);
 	else if (s->kind == GAN_SOURCE_WEBHOOK)
 		finish_webhook(l, s, gan_yaml_get(n, "signature"));
-	else if (s->kind == GAN_SOURCE_FEED)
-		finish_feed(l, gan_yaml_get(n, "connector"));
+	gan_load_changes(l, s, n);
 }
 
 void

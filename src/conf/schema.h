@@ -53,8 +53,6 @@ enum gan_schema_kind {
 };
 #define GAN_K_SOURCE(kind) (1u << (kind))
 #define GAN_K_CONNECTOR(kind) (1u << (8 + (kind)))
-/* Kinds whose feature is not built yet. */
-#define GAN_K_LATER GAN_K_FEED
 
 enum gan_schema_flag {
 	GAN_F_REQUIRED = 1 << 0,

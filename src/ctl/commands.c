@@ -168,6 +168,19 @@ static const struct gan_ctl_column replays_cols[] = {
 	{ 0 },
 };
 
+static const struct gan_ctl_column reconcile_cols[] = {
+	{ "SOURCE", "source", GAN_COL_PLAIN },
+	{ "KIND", "type", GAN_COL_PLAIN },
+	{ "LISTED", "listed", GAN_COL_RIGHT },
+	{ "KNOWN", "known", GAN_COL_RIGHT },
+	{ "WAITING", "waiting", GAN_COL_RIGHT },
+	{ "MISSED EVER", "missed_total", GAN_COL_RIGHT },
+	{ "DIFFERENCE", "difference", GAN_COL_RIGHT },
+	{ "LAST (UTC)", "last_at", GAN_COL_TIME },
+	{ "ERROR", "error", GAN_COL_LONG },
+	{ 0 },
+};
+
 const struct gan_ctl_command gan_ctl_commands[] = {
 	{ "status", "", NULL, 0, 0, BIT(CHECK), QUICK, "how the gateway is", gan_ctl_run_status,
 	    NULL },
@@ -235,6 +248,8 @@ const struct gan_ctl_command gan_ctl_commands[] = {
 	    "copy the database while it works; gantryd writes the file", gan_ctl_run_backup, NULL },
 	{ "store check", "", NULL, 0, 0, 0, SLOW, "is the database whole?", gan_ctl_run_plain,
 	    NULL },
+	{ "reconcile", "[SOURCE]", "source", 0, 1, 0, SLOW,
+	    "ask the MES now for changes that nobody told", gan_ctl_run_plain, reconcile_cols },
 	{ "doctor", "", NULL, 0, 0, 0, QUICK, "what is likely to hurt soon", gan_ctl_run_plain,
 	    doctor_cols },
 	{ "help", "[COMMAND]", NULL, 0, 2, 0, QUICK, "help on a command", gan_ctl_run_help, NULL },

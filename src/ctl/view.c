@@ -160,6 +160,66 @@ put_outboxes(struct gan_span list, struct gan_buf *out)
 	}
 }
 
+/* "prodsmart-feed PRODUCTION: read at ..., 12 events"; what is wrong stands behind it. */
+static void
+put_feed(struct gan_span f, struct gan_buf *out)
+{
+	gan_buf_puts(out, "  ");
+	put_member(f, "source", out);
+	gan_buf_putc(out, ' ');
+	put_member(f, "channel", out);
+	gan_buf_puts(out, ": ");
+	put_member(f, "events", out);
+	gan_buf_puts(out, " events, ");
+	put_member(f, "lost", out);
+	gan_buf_puts(out, " reads may be lost; last read ");
+	if (is_set(f, "last_read_at"))
+		put_member(f, "last_read_at", out);
+	else
+		gan_buf_puts(out, "never");
+	if (is_set(f, "error")) {
+		gan_buf_puts(out, "; NOT READ: ");
+		put_member(f, "error", out);
+	}
+	gan_buf_putc(out, '\n');
+}
+
+static void
+put_reconciled(struct gan_span k, struct gan_buf *out)
+{
+	gan_buf_puts(out, "  ");
+	put_member(k, "source", out);
+	gan_buf_putc(out, ' ');
+	put_member(k, "type", out);
+	gan_buf_puts(out, ": ");
+	put_member(k, "listed", out);
+	gan_buf_puts(out, " listed, ");
+	put_member(k, is_set(k, "difference") ? "difference" : "missed_total", out);
+	gan_buf_puts(out, is_set(k, "difference") ? " not told; last " : " missed ever; last ");
+	if (is_set(k, "last_at"))
+		put_member(k, "last_at", out);
+	else
+		gan_buf_puts(out, "never");
+	if (is_set(k, "error")) {
+		gan_buf_puts(out, "; FAILS: ");
+		put_member(k, "error", out);
+	}
+	gan_buf_putc(out, '\n');
+}
+
+static void
+put_rows(struct gan_span s, const char *name, void (*put)(struct gan_span, struct gan_buf *),
+    struct gan_buf *out)
+{
+	struct gan_span rows = gan_span_get(s, name), row;
+	struct gan_span_iter it = { 0 };
+
+	if (gan_span_count(rows) > 0)
+		gan_buf_printf(out, "%s\n", name);
+	while (gan_span_next(rows, &it, NULL, &row))
+		put(row, out);
+}
+
 void
 gan_ctl_put_status(struct gan_span s, struct gan_buf *out)
 {
@@ -199,6 +259,8 @@ gan_ctl_put_status(struct gan_span s, struct gan_buf *out)
 	gan_buf_puts(out, "connectors\n");
 	while (gan_span_next(connectors, &it, NULL, &c))
 		put_connector(c, out);
+	put_rows(s, "feeds", put_feed, out);
+	put_rows(s, "reconcile", put_reconciled, out);
 }
 
 static unsigned
@@ -214,6 +276,7 @@ unsigned
 gan_ctl_unhealthy(struct gan_span s, struct gan_buf *out)
 {
 	struct gan_span connectors = gan_span_get(s, "connectors"), c;
+	struct gan_span feeds = gan_span_get(s, "feeds");
 	struct gan_span_iter it = { 0 };
 	unsigned n = 0;
 
@@ -233,6 +296,10 @@ gan_ctl_unhealthy(struct gan_span s, struct gan_buf *out)
 			n += put_reason(out, "a connector is paused: ", c, "name");
 		else if (is_true(c, "breaker_open"))
 			n += put_reason(out, "a connector's breaker is open: ", c, "name");
+	}
+	for (it = (struct gan_span_iter){ 0 }; gan_span_next(feeds, &it, NULL, &c);) {
+		if (is_set(c, "error"))
+			n += put_reason(out, "a change channel is not read: ", c, "error");
 	}
 	if (gan_span_int(gan_span_get(s, "attention"), 0) > 0)
 		n += put_reason(

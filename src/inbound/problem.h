@@ -37,7 +37,6 @@
 	X(HEADERS, 431, "headers-too-large", "There are too many headers")                         \
 	X(INTERNAL, 500, "internal", "Something went wrong here")                                  \
 	X(TRANSFER, 501, "transfer-encoding", "The Transfer-Encoding is not supported")            \
-	X(NOT_BUILT, 501, "not-built", "This part of Gantry is not built yet")                     \
 	X(UNAVAILABLE, 503, "unavailable", "The event could not be stored")                        \
 	X(NOT_READY, 503, "not-ready", "Gantry is not ready")                                      \
 	X(PAUSED, 503, "paused", "A person has paused this outbox")                                \

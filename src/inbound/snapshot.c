@@ -61,8 +61,6 @@ gan_snapshot_new(struct gan_config *conf, struct gan_snapshot **ret_snap, struct
 		struct gan_inbound_source *src = &snap->sources[i];
 
 		src->conf = &conf->sources[i];
-		if (src->conf->not_built)
-			continue;
 		if (src->conf->kind == GAN_SOURCE_WEBHOOK)
 			rc = gan_signer_new(src->conf, &src->signer, err);
 		else if (src->conf->kind == GAN_SOURCE_HTTP)

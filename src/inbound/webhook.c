@@ -26,14 +26,9 @@ void
 gan_webhook_head(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS])
 {
 	x->src = gan_snapshot_source(x->snap, part[0]);
-	if (x->src == NULL || x->src->conf->kind == GAN_SOURCE_HTTP) {
+	if (x->src == NULL || x->src->signer == NULL) {
 		(void)gan_request_problem(x->req, GAN_PROBLEM_NOT_FOUND, 0,
 		    "No webhook source of this name is configured. Check the callback URL.");
-		return;
-	}
-	if (x->src->signer == NULL) {
-		(void)gan_request_problem(x->req, GAN_PROBLEM_NOT_BUILT, 0,
-		    "Sources of this kind take no requests in this version of Gantry.");
 		return;
 	}
 	x->run = accept_webhook;

@@ -118,16 +118,8 @@ check_source(struct parse *p, const struct gan_yaml_node *node, const char *name
 	const struct gan_config *c = p->l->conf;
 	bool any = false;
 
-	for (size_t i = 0; i < c->nsources; i++) {
-		if (!gan_glob(name, c->sources[i].name))
-			continue;
-		any = true;
-		if (c->sources[i].not_built && strpbrk(name, "*?") == NULL)
-			gan_diag_node(p->l->d, GAN_DIAG_WARNING, p->rule->doc, node,
-			    "the kind of source '%s' is not built yet in this version: it sends "
-			    "nothing",
-			    name);
-	}
+	for (size_t i = 0; i < c->nsources && !any; i++)
+		any = gan_glob(name, c->sources[i].name);
 	if (!any)
 		unknown_source(p, node, name);
 }

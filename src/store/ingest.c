@@ -284,7 +284,7 @@ gan_ingest_was_spooled(struct gan_job *job)
 
 /* Nobody has it at hand to map it: it has to be fetched. */
 int
-gan_ingest_spooled(struct gan_store *s, const struct gan_ingest *in)
+gan_ingest_within(struct gan_store *s, const struct gan_ingest *in)
 {
 	struct gan_event e = { .received_ms = in->received_ms,
 		.source = in->source,
@@ -293,7 +293,7 @@ gan_ingest_spooled(struct gan_store *s, const struct gan_ingest *in)
 		.meta = in->meta,
 		.body = in->body,
 		.body_len = in->body_len };
-	struct ingest_job j = { .event = &e, .dedupe = in->dedupe };
+	struct ingest_job j = { .event = &e, .dedupe = in->dedupe, .ignored_by = in->ignored_by };
 	char *reject GAN_AUTO(gan_str_free) = NULL;
 	int rc;
 

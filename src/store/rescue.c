@@ -251,7 +251,7 @@ gan_rescue_import(struct gan_store *s)
 		bytes += rec.in.body_len;
 		rc = is_there(s, &rec);
 		if (rc == 0)
-			rc = gan_ingest_spooled(s, &rec.in);
+			rc = gan_ingest_within(s, &rec.in);
 		if (rc < 0)
 			return rc;
 	}

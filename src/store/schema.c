@@ -131,7 +131,25 @@ static const char version_5[] =
     "  deliveries INTEGER NOT NULL, rejected INTEGER NOT NULL, last_rejection TEXT) STRICT;"
     "CREATE INDEX replay_running ON replay(state) WHERE state = 0;"
     /* What was sent before was counted by nobody: see handover.c. */
-    "INSERT INTO keep(name, data) SELECT 'quota', x'' WHERE EXISTS(SELECT 1 FROM attempt);";
+    "INSERT INTO keep(name, data) SELECT 'quota', x'' WHERE EXISTS(SELECT 1 FROM attempt);"
+    /* What change channels and reconciliation remember.
+     * reading_ms: a read was begun then, and what became of it is not known. */
+    "CREATE TABLE feed_channel(source TEXT NOT NULL, channel TEXT NOT NULL, type TEXT NOT NULL,"
+    "  reading_ms INTEGER, read_ms INTEGER, events INTEGER NOT NULL DEFAULT 0,"
+    "  lost INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(source, channel)) STRICT, WITHOUT ROWID;"
+    /* Answers that are not taken apart yet. */
+    "CREATE TABLE feed_spool(id INTEGER PRIMARY KEY, source TEXT NOT NULL,"
+    "  channel TEXT NOT NULL, type TEXT NOT NULL, read_ms INTEGER NOT NULL,"
+    "  body BLOB NOT NULL) STRICT;"
+    /* told: states of the entity that became events, the newest last. */
+    "CREATE TABLE reconcile_seen(source TEXT NOT NULL, type TEXT NOT NULL, entity TEXT NOT NULL,"
+    "  told BLOB NOT NULL, missing_ms INTEGER, listed_ms INTEGER, at_ms INTEGER NOT NULL,"
+    "  PRIMARY KEY(source, type, entity)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX reconcile_old ON reconcile_seen(at_ms);"
+    "CREATE TABLE reconcile_mark(source TEXT NOT NULL, type TEXT NOT NULL,"
+    "  at_ms INTEGER NOT NULL DEFAULT 0, missed INTEGER NOT NULL DEFAULT 0,"
+    "  listed INTEGER NOT NULL DEFAULT 0, told INTEGER NOT NULL DEFAULT 0,"
+    "  PRIMARY KEY(source, type)) STRICT, WITHOUT ROWID;";
 
 static const char *const migrations[] = { version_1, version_2, version_3, version_4, version_5 };
 

@@ -278,6 +278,48 @@
 	X(QUAR_DROP, "DELETE FROM quarantine WHERE id = ?1")                                       \
 	X(QUAR_LIST, "SELECT id, source, topic, why, remote, received_ms, size, headers"           \
 		     " FROM quarantine WHERE id < ?1 ORDER BY id DESC")                            \
+	/* feeds and reconciliation */                                                             \
+	X(FEED_BEGIN, "INSERT INTO feed_channel(source, channel, type, reading_ms)"                \
+		      " VALUES(?1, ?2, ?3, ?4) ON CONFLICT(source, channel) DO UPDATE SET"         \
+		      " type = excluded.type, reading_ms = excluded.reading_ms")                   \
+	X(FEED_END, "UPDATE feed_channel SET reading_ms = NULL, read_ms = coalesce(?3, read_ms),"  \
+		    " lost = lost + ?4 WHERE source = ?1 AND channel = ?2")                        \
+	X(FEED_TOLD, "UPDATE feed_channel SET events = events + ?3 WHERE source = ?1 AND"          \
+		     " channel = ?2")                                                              \
+	X(FEED_ALL, "SELECT source, channel, type, reading_ms, read_ms, events, lost FROM"         \
+		    " feed_channel ORDER BY source, channel")                                      \
+	X(FEED_KEEP, "INSERT INTO feed_spool(source, channel, type, read_ms, body)"                \
+		     " VALUES(?1, ?2, ?3, ?4, ?5)")                                                \
+	X(FEED_OLDEST, "SELECT id, source, channel, type, read_ms, body FROM feed_spool"           \
+		       " ORDER BY id LIMIT 1")                                                     \
+	X(FEED_DROP, "DELETE FROM feed_spool WHERE id = ?1")                                       \
+	X(SEEN_GET, "SELECT told, missing_ms FROM reconcile_seen WHERE source = ?1 AND type = ?2"  \
+		    " AND entity = ?3")                                                            \
+	X(SEEN_PUT,                                                                                \
+	    "INSERT OR REPLACE INTO reconcile_seen(source, type, entity, told, missing_ms,"        \
+	    " listed_ms, at_ms) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")                               \
+	X(SEEN_TOLD,                                                                               \
+	    "INSERT INTO reconcile_seen(source, type, entity, told, at_ms) VALUES(?1, ?2,"         \
+	    " ?3, ?4, ?5) ON CONFLICT(source, type, entity) DO UPDATE SET"                         \
+	    " told = excluded.told, at_ms = excluded.at_ms")                                       \
+	X(SEEN_UNLISTED, "SELECT entity FROM reconcile_seen WHERE source = ?1 AND type = ?2 AND"   \
+			 " listed_ms < ?3 AND entity > ?4 ORDER BY entity LIMIT 1")                \
+	X(SEEN_RETAIN,                                                                             \
+	    "DELETE FROM reconcile_seen WHERE (source, type, entity) IN (SELECT source,"           \
+	    " type, entity FROM reconcile_seen INDEXED BY reconcile_old WHERE at_ms <"             \
+	    " ?1 ORDER BY at_ms LIMIT 1000)")                                                      \
+	X(RECON_PUT, "INSERT OR IGNORE INTO reconcile_mark(source, type) VALUES(?1, ?2)")          \
+	X(RECON_AT, "UPDATE reconcile_mark SET at_ms = ?3 WHERE source = ?1 AND type = ?2")        \
+	X(RECON_MISSED, "UPDATE reconcile_mark SET missed = missed + ?3 WHERE source = ?1 AND"     \
+			" type = ?2")                                                              \
+	X(RECON_MOVES,                                                                             \
+	    "UPDATE reconcile_mark SET told = told + ?3 WHERE source = ?1 AND type = ?2")          \
+	X(RECON_LISTED,                                                                            \
+	    "UPDATE reconcile_mark SET at_ms = ?3, listed = ?4, told = CASE WHEN at_ms"            \
+	    " = 0 THEN ?4 ELSE told END WHERE source = ?1 AND type = ?2")                          \
+	X(RECON_ALL, "SELECT source, type, at_ms, missed, listed, told FROM reconcile_mark")       \
+	X(RECON_EVENTS, "SELECT id, source, topic, topic_raw, received_ms, meta, body FROM event"  \
+			" WHERE id > ?1 ORDER BY id LIMIT ?2")                                     \
 	/* keeping */                                                                              \
 	X(DEDUPE_PUT, "INSERT INTO dedupe_log(id, at_ms, entries) VALUES(?1, ?2, ?3)")             \
 	X(DEDUPE_AFTER, "SELECT id, at_ms, entries FROM dedupe_log WHERE id > ?1 ORDER BY id")     \

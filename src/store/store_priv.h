@@ -283,7 +283,8 @@ void gan_ingest_was_spooled(struct gan_job *job);
 /* The event with this id is in its table and nobody is to map it: to the attention list. */
 GAN_MUST_CHECK int gan_event_put_rejected(
     struct gan_store *s, int64_t id, const char *why, int64_t now_ms);
-GAN_MUST_CHECK int gan_ingest_spooled(struct gan_store *s, const struct gan_ingest *in);
+/* An event in the COMMIT of another job; its body stays the caller's. GAN_EFULL: not stored. */
+GAN_MUST_CHECK int gan_ingest_within(struct gan_store *s, const struct gan_ingest *in);
 
 int gan_lease_lost(
     struct gan_store *s, int64_t delivery, const char *reason, int64_t now_ms); /* settle.c */

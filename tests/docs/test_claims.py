@@ -44,7 +44,8 @@ def test_every_command_that_is_named_exists():
 
 
 def test_every_metric_that_is_named_exists():
-    source = (ROOT / "src/admin/metrics.c").read_text() + (ROOT / "src/admin/process.c").read_text()
+    source = "".join((ROOT / f"src/admin/{name}.c").read_text()
+                     for name in ("metrics", "process", "changes"))
     for path in ROOT.glob("doc/*"):
         if path.suffix not in (".md", ".scd"):
             continue

@@ -237,17 +237,10 @@ def test_a_reload_cannot_move_the_listener_silently(make_gateway):
 
 def test_later_features_load_with_one_warning(make_gateway):
     gan = make_gateway(start=False)
-    gan.secret("ps-key", "ps-key-0123456789")
-    gan.secret("ps-secret", "ps-secret-0123456789")
-    gan.reconfigure(
-        sources={"feed": {"kind": "prodsmart-feed", "connector": "ps",
-                          "channels": {"PRODUCTION": "production"}, "every": "60s"}},
-        connectors={"ps": {"kind": "prodsmart", "base_url": "https://app.prodsmart.com",
-                           "api_key": "secret:ps-key", "api_secret": "secret:ps-secret"}})
+    gan.reconfigure(alerts=[{"when": "attention > 0", "to": "https://hooks.example.com/x"}])
     code, told = check(gan)
     assert code == 0, told
-    assert told.count("not built yet") == 1, told
-    assert "prodsmart-feed" in told and "gantry.yaml:" in told
+    assert told.count("not built yet") == 1 and "gantry.yaml:" in told, told
 
 
 def test_the_schema_accepts_the_sample():

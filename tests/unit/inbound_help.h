@@ -248,7 +248,7 @@ static struct gan_conf_source sources[] = {
 	    .basic_user = (char[]){ "sap user" },
 	    .basic_passwords = { { (char[]){ "p1" }, (char[]){ "pass:word" }, 9 },
 		{ (char[]){ "p2" }, (char[]){ "another" }, 7 } } },
-	{ .name = (char[]){ "feed" }, .kind = GAN_SOURCE_FEED, .not_built = true },
+	{ .name = (char[]){ "feed" }, .kind = GAN_SOURCE_FEED },
 };
 static struct gan_config conf;
 

@@ -410,10 +410,6 @@ static const struct {
 	{ V "sources:\n  f: {kind: prodsmart-feed, connector: prodsmar, channels: {A: stock}}\n"
 	    "connectors:\n  prodsmart: {kind: prodsmart, base_url: \"https://x\", api_key: secret:user, "
 	    "api_secret: secret:pass}\n",
-	    "~/gantry.yaml:3:13: warning: kind prodsmart-feed is not built yet: it loads, and "
-	    "nothing is read from it\n"
-	    "    3 |   f: {kind: prodsmart-feed, connector: prodsmar, channels: {A: stock}}\n"
-	    "      |             ^\n"
 	    "~/gantry.yaml:3:40: error: there is no connector of that name, did you mean "
 	    "'prodsmart'?\n"
 	    "    3 |   f: {kind: prodsmart-feed, connector: prodsmar, channels: {A: stock}}\n"
@@ -647,27 +643,100 @@ times(const char *what)
 
 START_TEST(what_comes_later_loads_with_one_warning_each)
 {
-	good(V "sources:\n"
-	       "  f: {kind: prodsmart-feed, connector: ps, channels: {P: production}, every: 60s}\n"
-	       "  w: {kind: prodsmart-webhook, secret: secret:hook, reconcile: {every: 15m}}\n"
-	       "connectors:\n"
-	       "  ps: {kind: prodsmart, base_url: \"https://x\", api_key: secret:user, api_secret: "
-	       "secret:pass, quota: {per_minute: 120, share: 80%}}\n"
-	       "  out: {kind: pull, tokens: [secret:hook]}\n"
-	       "  mv: {kind: movilitas, base_url: \"https://x\", channel_key: secret:chan, token: "
-	       "secret:tok, quota: {per_minute: 5}}\n"
-	       "alerts:\n  - {when: attention > 0, for: 10m, to: \"https://h/x?y=z\"}\n");
-	ck_assert_uint_eq(diags.warnings, 3);
-	ck_assert_uint_eq(times("kind prodsmart-feed is not built yet"), 1);
-	ck_assert_uint_eq(times("'reconcile' is not built yet"), 1);
-	ck_assert_uint_eq(times("kind prodsmart is not built yet"), 0);
-	ck_assert_uint_eq(times("kind pull is not built yet"), 0);
-	ck_assert_uint_eq(times("'quota' is not built yet"), 0);
+	good(V "alerts:\n  - {when: attention > 0, for: 10m, to: \"https://h/x?y=z\"}\n");
+	ck_assert_uint_eq(diags.warnings, 1);
 	ck_assert_uint_eq(times("'alerts' is not built yet"), 1);
-	ck_assert(gan_config_source(conf, "f")->not_built);
-	ck_assert(!gan_config_source(conf, "w")->not_built);
-	ck_assert_str_eq(gan_config_connector(conf, "out")->tokens[0].name, "hook");
-	ck_assert_ptr_nonnull(gan_config_connector(conf, "out")->tokens[0].bytes);
+}
+END_TEST
+
+#define PS                                                                                         \
+	": {kind: prodsmart, base_url: \"https://x\", api_key: secret:user, api_secret: secret:pass}\n"
+
+START_TEST(channels_and_reconciliation_are_kept_as_written)
+{
+	struct gan_buf one GAN_AUTO(gan_buf_fini) = { 0 }, two GAN_AUTO(gan_buf_fini) = { 0 };
+	const struct gan_conf_source *f, *w;
+
+	good(V "sources:\n"
+	       "  f: {kind: prodsmart-feed, connector: ps, channels: {\"My \\\"X\": production, "
+	       "D: downtime}, every: 90s, reconcile: {every: 1h, grace: 0}}\n"
+	       "  w: {kind: prodsmart-webhook, secret: secret:hook, reconcile: {every: 15m}}\n"
+	       "connectors:\n  ps" PS);
+	f = gan_config_source(conf, "f");
+	w = gan_config_source(conf, "w");
+	ck_assert_str_eq(f->connector, "ps");
+	ck_assert_int_eq(f->every_ms, 90000);
+	ck_assert_uint_eq(f->nchannels, 2);
+	ck_assert_str_eq(f->channels[0].name, "My \"X");
+	ck_assert_int_eq(f->channels[1].type, GAN_ENTITY_DOWNTIME);
+	ck_assert(f->reconcile.on && w->reconcile.on);
+	ck_assert_str_eq(f->reconcile.connector, "ps");
+	ck_assert_str_eq(w->reconcile.connector, "ps"); /* the only one */
+	ck_assert_int_eq(f->reconcile.grace_ms, 0);
+	ck_assert_int_eq(w->reconcile.grace_ms, 300000);
+	ck_assert_int_eq(w->reconcile.overlap_ms, 1800000);
+	ck_assert_int_eq(gan_config_json(conf, &one), GAN_OK);
+	ck_assert_ptr_nonnull(strstr(one.data, "\"channels\":{\"My \\\"X\":\"production\","));
+	/* A feed asks its own connector: the key is none of its. */
+	ck_assert_int_eq(gan_config_json(conf, &two), GAN_OK);
+	good(V "sources:\n  w: {kind: prodsmart-webhook, secret: secret:hook}\n");
+	ck_assert(!gan_config_source(conf, "w")->reconcile.on);
+	gan_buf_clear(&one);
+	ck_assert_int_eq(gan_config_json(conf, &one), GAN_OK);
+	ck_assert_ptr_null(strstr(one.data, "reconcile"));
+	good(two.data);
+	gan_buf_clear(&one);
+	ck_assert_int_eq(gan_config_json(conf, &one), GAN_OK);
+	ck_assert_str_eq(one.data, two.data);
+}
+END_TEST
+
+START_TEST(nobody_reads_a_channel_twice)
+{
+	static const char feeds[] =
+	    "sources:\n"
+	    "  a: {kind: prodsmart-feed, connector: p1, channels: {C: stock}}\n"
+	    "  b: {kind: prodsmart-feed, connector: p2, channels: {C: stock}}\n";
+	char text[1024];
+
+	snprintf(text, sizeof(text), V "%sconnectors:\n  p1" PS "  p2" PS, feeds);
+	ck_assert_int_eq(load(text), GAN_ECONFIG);
+	ck_assert_ptr_nonnull(strstr(findings(),
+	    ": error: source 'a' reads this channel of the same account: each of "
+	    "two readers would get a part of its changes"));
+	/* Another account. */
+	snprintf(text, sizeof(text),
+	    V "%sconnectors:\n  p1" PS "  p2: {kind: prodsmart, base_url: \"https://x\", api_key: "
+	      "secret:chan, api_secret: secret:pass}\n",
+	    feeds);
+	good(text);
+}
+END_TEST
+
+START_TEST(reconciliation_needs_somebody_to_ask)
+{
+	static const char source[] = V
+	    "sources:\n  w: {kind: prodsmart-webhook, secret: secret:hook, reconcile: {every: 15m";
+	char text[1024];
+
+	snprintf(text, sizeof(text), "%s}}\n", source);
+	ck_assert_int_eq(load(text), GAN_ECONFIG);
+	ck_assert_ptr_nonnull(strstr(findings(), "there is no connector of kind prodsmart"));
+	snprintf(text, sizeof(text), "%s}}\nconnectors:\n  p1" PS "  p2" PS, source);
+	ck_assert_int_eq(load(text), GAN_ECONFIG);
+	ck_assert_ptr_nonnull(strstr(findings(), "'reconcile' needs a 'connector'"));
+	snprintf(text, sizeof(text), "%s, connector: p3}}\nconnectors:\n  p1" PS "  p2" PS, source);
+	ck_assert_int_eq(load(text), GAN_ECONFIG);
+	ck_assert_ptr_nonnull(
+	    strstr(findings(), "there is no connector of that name, did you mean 'p1'?"));
+	snprintf(text, sizeof(text), "%s, connector: p2}}\nconnectors:\n  p1" PS "  p2" PS, source);
+	good(text);
+	ck_assert_str_eq(conf->sources[0].reconcile.connector, "p2");
+	snprintf(text, sizeof(text),
+	    "%s}}\nconnectors:\n  p1" PS "store: {retention: {ignored: 10m}}\n", source);
+	ck_assert_int_eq(load(text), GAN_ECONFIG);
+	ck_assert_ptr_nonnull(
+	    strstr(findings(), "'every' must not be longer than store.retention"));
 }
 END_TEST
 
@@ -818,6 +887,9 @@ main(void)
 	tcase_add_test(tc, names_of_secrets_are_plain);
 	tcase_add_test(tc, a_short_key_is_warned_of);
 	tcase_add_test(tc, what_comes_later_loads_with_one_warning_each);
+	tcase_add_test(tc, channels_and_reconciliation_are_kept_as_written);
+	tcase_add_test(tc, nobody_reads_a_channel_twice);
+	tcase_add_test(tc, reconciliation_needs_somebody_to_ask);
 	tcase_add_test(tc, what_comes_later_is_checked_all_the_same);
 	tcase_add_test(tc, the_configuration_as_json_loads_again);
 	tcase_add_test(tc, a_snapshot_lives_as_long_as_it_is_held);

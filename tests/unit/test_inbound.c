@@ -22,7 +22,7 @@ static const struct {
 	{ "POST /hooks/prodsmart/", 404, NULL },
 	{ "POST /hooks/nobody", 404, NULL },
 	{ "POST /hooks/erp", 404, NULL },
-	{ "POST /hooks/feed", 501, "/problems/not-built" },
+	{ "POST /hooks/feed", 404, "/problems/not-found" },
 	{ "GET /v1/events/erp/a", 405, "Allow: POST" },
 	{ "POST /v1/events/erp", 405, "Allow: GET, HEAD" },
 	{ "POST /v1/events/erp/", 404, NULL },

@@ -569,7 +569,7 @@ START_TEST(a_rule_that_is_gone_rejects_no_more)
 	ck_assert_int_eq(unlink(file), 0);
 	says(event, GAN_OK, "mapped, 0 deliveries queued");
 	g = put_full("erp", "order.created", "no json", T0, GAN_DEDUPE_NONE, NULL, "no JSON");
-	says(g.id, GAN_ESTATE, "is no JSON: no rule can map it");
+	says(g.id, GAN_ESTATE, "was rejected as it came: no rule can map it");
 }
 END_TEST
 

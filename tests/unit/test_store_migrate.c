@@ -45,6 +45,8 @@ START_TEST(an_older_database_is_brought_up_with_all_it_holds)
 	    "ALTER TABLE delivery DROP COLUMN part; CREATE INDEX delivery_key ON delivery(key)"
 	    " WHERE key IS NOT NULL; DELETE FROM mark WHERE name = 'made';"
 	    "DROP TABLE revision; DROP TABLE place; DROP TABLE answer; DROP TABLE outbox; DROP TABLE outbox_reader; DROP TABLE replay;"
+	    "DROP TABLE feed_channel; DROP TABLE feed_spool; DROP TABLE reconcile_seen; DROP TABLE"
+	    " reconcile_mark;"
 	    "PRAGMA user_version=1");
 	reopen();
 	cJSON *t = ask((struct gan_query){ .kind = GAN_QUERY_EVENT, .text = event_text(event) });

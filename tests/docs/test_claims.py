@@ -59,7 +59,8 @@ def test_every_operation_is_in_the_manual():
     real = set()
     for kind in ("movilitas", "flex2b"):
         source = (ROOT / f"src/outbound/{kind}.c").read_text()
-        real |= {(kind, name) for name in re.findall(r'^\t\{ \.name = "([a-z.]+)",\n\t    \.method = ', source, re.M)}
+        row = r'^\t\{ \.name = "([a-z.]+)",\n\t    \.method = '
+        real |= {(kind, name) for name in re.findall(row, source, re.M)}
     assert len(real) == 3  # those of Prodsmart: tests/unit/test_prodsmart.c
     assert set(re.findall(r"^\*([a-z0-9]+)\*: \*([a-z.]+)\*$", section, re.M)) == real
 

@@ -422,8 +422,9 @@ def test_the_token_stands_nowhere(gan, sim):
     """Not in the story, the log or the database; nor do api_key and api_secret."""
     gan.wait_key(send(gan, "stock.get", CALLS["stock.get"]), "delivered")
     got = gan.wait_key(send(gan, "authorization.get", {}), "delivered")[0]
-    token = kit.request(sim.address("prodsmart"), "GET", "/api/authorization", None,
-                        {"Content-Type": "application/json", "Authorization": basic()}).json()["token"]
+    given = kit.request(sim.address("prodsmart"), "GET", "/api/authorization", None,
+                        {"Content-Type": "application/json", "Authorization": basic()})
+    token = given.json()["token"]
     row = gan.wait_key(send(gan, "suppliers.get", at(id=99)), "dead")[0]
     assert got["response"] is None
     told = text_of(gan, row) + text_of(gan, got)
@@ -458,7 +459,8 @@ def test_machines_with_basic(sim, make_gateway):
 
 
 def test_a_dry_run_says_what_would_not_be_sent(gan):
-    gan.write("event.json", json.dumps({"key": "x", "output": {"product-code": "P", "stock": "5"}}))
+    wrong = {"product-code": "P", "stock": "5"}
+    gan.write("event.json", json.dumps({"key": "x", "output": wrong}))
     code, out, _ = gan.ctl_raw("rules", "try", "stock-set", "--event-file", gan.path("event.json"))
     assert code == 1
     request, = json.loads(out)["outputs"]

@@ -470,11 +470,13 @@ mutant("curl repeats a deletion behind our back",
        ("src/outbound/connector.c", " && op->done == NULL;", ";"),
        killers=["test_prodsmart:requests_are_what_the_page_wants"], sign="repeatable")
 mutant("a report that is busy holds up the whole connector",
-       ("src/outbound/verdict.c", "[GAN_OUTCOME_TURN] = { GAN_VERDICT_RETRY, GAN_HEALTH_SILENT, false,",
+       ("src/outbound/verdict.c",
+        "[GAN_OUTCOME_TURN] = { GAN_VERDICT_RETRY, GAN_HEALTH_SILENT, false,",
         "[GAN_OUTCOME_TURN] = { GAN_VERDICT_RETRY, GAN_HEALTH_SILENT, true,"),
        killers=["test_verdict:table_of_verdicts"], sign="")
 mutant("the token in an answer is kept",
-       ("src/outbound/send.c", "	if (s->op->answer_is_secret) {", "	if (s->op->answer_is_secret && s->c == NULL) {"),
+       ("src/outbound/send.c", "	if (s->op->answer_is_secret) {",
+        "	if (s->op->answer_is_secret && s->c == NULL) {"),
        killers=[f"{ALL_OF_PRODSMART}::test_the_token_stands_nowhere"], sign="")
 mutant("a refused password is tried for ever",
        ("src/outbound/send.c", "	    !gan_connector_no_token(s->c, s->op)) {", "	    true) {"),

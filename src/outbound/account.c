@@ -143,20 +143,29 @@ gan_account_follow(struct gan_account **ap, bool *place, struct gan_account *to)
 	*ap = gan_account_ref(to);
 }
 
+static void
+tell_those_who_wait(struct gan_account *a)
+{
+	bool any = a->waits != NULL || a->short_ms != 0;
+
+	for (int p = 0; p < GAN_ASK_NPRIO; p++)
+		any |= a->asks[p] != NULL;
+	if (any)
+		gan_account_wake(a);
+}
+
 void
 gan_account_give(struct gan_account *a)
 {
 	gan_quota_give(&a->quota);
-	gan_account_wake(a);
+	tell_those_who_wait(a);
 }
 
 void
 gan_account_end(struct gan_account *a)
 {
 	gan_quota_end(&a->quota, gan_mono_ms());
-	if (a->quota.allowed == 0 || a->asks[GAN_ASK_PROBE] != NULL ||
-	    a->asks[GAN_ASK_FEED] != NULL || a->asks[GAN_ASK_RECONCILE] != NULL || a->short_ms != 0)
-		gan_account_wake(a);
+	tell_those_who_wait(a);
 }
 
 void

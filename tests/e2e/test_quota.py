@@ -5,6 +5,7 @@ The simulator counts in windows of half a second instead of a minute, and keeps 
 that came in any of them."""
 
 import json
+import subprocess
 
 import kit
 import pytest
@@ -67,6 +68,38 @@ def test_500_deliveries_with_tokens_and_probes(gan, sim):
     metrics = kit.request(gan.admin, "GET", "/metrics").body.decode()
     assert f'gantry_connector_quota_limit{{connector="prodsmart"}} {OURS}' in metrics
     assert 'gantry_connector_quota_wait_seconds_total{connector="prodsmart"} 0.000' not in metrics
+
+
+def test_500_deliveries_with_feeds_and_reconciliation(gan, sim):
+    """Both go on beside the deliveries, and starve neither them nor each other."""
+    channels = {"STOCK": "stock", "PRODUCT": "product", "DOWN_TIME": "downtime"}
+    sim.state(prodsmart={
+        "production_orders": [{"id": n, "code": f"MO {n}", "products": [], "notes": "",
+                               "start-date": "2026-03-01T08:00:00Z",
+                               "due-date": "2026-03-09T08:00:00Z"} for n in range(1, 61)],
+        "changes": {name: [{"id": n, "code": f"c{n}", "product-code": f"c{n}"}
+                           for n in range(75)] for name in channels}})
+    gan.reconfigure(sources={
+        "prodsmart": {"reconcile": {"every": "7d", "grace": "0s"}},
+        "feed": {"kind": "prodsmart-feed", "connector": "prodsmart", "every": "1s",
+                 "channels": channels}})
+    queue(gan, 250)
+    gan.ctl("reload")
+    with subprocess.Popen([kit.program("gantryctl"), "--socket", gan.socket, "reconcile"],
+                          stdout=subprocess.DEVNULL) as rounds:
+        queue(gan, 250, first=250)
+        all_done(gan, 500)
+        assert rounds.wait(60) == 0
+    kit.wait_until(lambda: sum(f["events"] for f in gan.status()["feeds"]) == 225, 30, "all changes")
+    ops = [r["op"] for r in sim.journal("prodsmart")]
+    first, last = ops.index("stock.set"), len(ops) - ops[::-1].index("stock.set")
+    busy = ops[first:last]
+    # Most places are the deliveries', and the feeds got some of them.
+    assert busy.count("stock.set") == 500 and len(busy) < 500 * 4 / 3 + 20
+    assert busy.count("changes.read") >= 9
+    assert ops.count("production-orders.list") >= 3
+    assert limit(sim)["refused"] == 0
+    assert limit(sim)["most"] <= OURS
 
 
 def test_live_deliveries_go_before_replays(gan, sim):

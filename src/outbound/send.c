@@ -93,25 +93,56 @@ note_health(struct gan_send *s, enum gan_health health)
 	s->probe = false;
 }
 
+static bool
+gives_up(const struct gan_send *s, int64_t started_ms)
+{
+	int64_t first = s->row->first_sent_ms != 0 ? s->row->first_sent_ms : started_ms;
+	int64_t give_up = s->c->deliver.retry.give_up_ms;
+
+	return give_up > 0 && gan_wall_ms() - first >= give_up;
+}
+
+/* The reason becomes why it is given up, with what was last. */
+static void
+say_given_up(struct gan_send *s, const char *rest)
+{
+	char why[400], span[32];
+
+	snprintf(why, sizeof(why), "%.399s", s->reason);
+	snprintf(s->reason, sizeof(s->reason), "gave up after %s; last: %s%s",
+	    gan_duration_format(s->c->deliver.retry.give_up_ms, span, sizeof(span)), why, rest);
+}
+
+/* Look for it later.  What is sent again and again, always into doubt, ends with a person. */
+static void
+look_at(struct gan_send *s, int64_t started_ms, int64_t wait_ms)
+{
+	int64_t settling = s->c->deliver.probe_after_ms;
+
+	if (s->is_absent && gives_up(s, started_ms)) {
+		say_given_up(s, "");
+		s->settle.state = GAN_DLV_UNKNOWN;
+		s->conn->unknown++;
+		say(s, GAN_LOG_WARNING, "delivery is unknown, a person must resolve it:");
+		return;
+	}
+	s->settle.state = GAN_DLV_WAITING;
+	s->settle.next_ms = due_in(s, s->is_absent && wait_ms > settling ? wait_ms : settling);
+	say(s, GAN_LOG_NOTICE, "nobody knows whether it was carried out, a probe will look:");
+}
+
 /* Try again later, unless it has gone on for too long. */
 static void
 retry_at(struct gan_send *s, int64_t started_ms, int64_t wait_ms)
 {
-	int64_t first = s->row->first_sent_ms != 0 ? s->row->first_sent_ms : started_ms;
-	int64_t give_up = s->c->deliver.retry.give_up_ms, now = gan_wall_ms();
-	char why[400], span[32];
-
 	s->settle.state = GAN_DLV_WAITING;
 	s->settle.next_ms = due_in(s, wait_ms);
-	if (give_up <= 0 || now - first < give_up) {
+	if (!gives_up(s, started_ms)) {
 		s->conn->retried++;
 		say(s, GAN_LOG_INFO, "delivery will be tried again:");
 		return;
 	}
-	snprintf(why, sizeof(why), "%.399s", s->reason);
-	snprintf(s->reason, sizeof(s->reason), "gave up after %s; last: %s%s",
-	    gan_duration_format(give_up, span, sizeof(span)), why,
-	    s->settle.maybe_sent ? " (an attempt may have been carried out)" : "");
+	say_given_up(s, s->settle.maybe_sent ? " (an attempt may have been carried out)" : "");
 	s->settle.state = GAN_DLV_DEAD;
 	s->attempt.verdict = gan_verdict_name(GAN_VERDICT_DEAD);
 	s->conn->dead++;
@@ -196,10 +227,7 @@ decide(struct gan_send *s, const struct gan_response *resp, struct gan_judged *j
 		say(s, GAN_LOG_WARNING, "delivery is unknown, a person must resolve it:");
 		break;
 	case GAN_VERDICT_PROBE:
-		s->settle.state = GAN_DLV_WAITING;
-		s->settle.next_ms = due_in(s, s->c->deliver.probe_after_ms);
-		say(s, GAN_LOG_NOTICE,
-		    "nobody knows whether it was carried out, a probe will look:");
+		look_at(s, resp->started_ms, wait);
 		break;
 	case GAN_VERDICT_DEAD:
 		s->settle.state = GAN_DLV_DEAD;

@@ -171,6 +171,18 @@ def test_a_look_that_goes_on_failing_ends_with_a_person(gan, sim):
     assert ops(sim).count("suppliers.create") <= 1
 
 
+def test_what_always_ends_in_doubt_ends_with_a_person(gan, sim):
+    """Never there and never taken: it is not sent for ever, and not in a row."""
+    gan.reconfigure(deliver={"retry": {"first": "200ms", "max": "400ms", "give_up": "1s"}})
+    gan.ctl("reload")
+    sim.fault("prodsmart", "status", status=500, method="POST", path="/api/suppliers", times=-1)
+    row = gan.wait_key(send(gan, "suppliers.create", PARTNER), "unknown", deadline=20)[0]
+    assert row["last"]["error"].startswith("gave up after 1s; last: HTTP 500")
+    assert row["id"] in [i["id"] for i in gan.ctl("attention")]
+    verdicts = [t["verdict"] for t in tries(gan, row)]
+    assert verdicts[:2] == ["unknown", "absent"] and len(verdicts) < 20
+
+
 def test_a_paused_connector_looks_when_it_is_resumed(gan, sim):
     gan.reconfigure(deliver={"probe_after": "1s"})
     gan.ctl("reload")

@@ -270,7 +270,8 @@ on_reply(void *arg, const struct gan_reply *r)
 		keep(c);
 		return;
 	}
-	gan_channel_says(c, "%.250s", r->text != NULL ? r->text : gan_strerror(r->rc));
+	if (!c->feeds->draining)
+		gan_channel_says(c, "%.250s", r->text != NULL ? r->text : gan_strerror(r->rc));
 	if (r->maybe_sent && !was_refused(r))
 		lose(c, r);
 	else

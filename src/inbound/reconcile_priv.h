@@ -61,7 +61,8 @@ struct gan_recon_round {
 	unsigned low, high, step; /* movements: the last full page, the first empty one */
 	unsigned asked;           /* entities that were asked for alone */
 	bool baseline;
-	bool last;                             /* this page was the last one */
+	bool afresh; /* no kind has states to compare with: what was told before does not matter */
+	bool last;   /* this page was the last one */
 	char first[GAN_IDENTITY_ID_MAX + 1];   /* id of the first entity of the page before */
 	char one[GAN_IDENTITY_ID_MAX + 1];     /* asked for alone: it is listed no more */
 	struct gan_buf body;                   /* of the answer */

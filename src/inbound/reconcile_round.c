@@ -451,9 +451,6 @@ start_kind(struct gan_reconcile *r, struct gan_recon_kind *k)
 	d->asked = 0;
 	d->low = 0;
 	d->first[0] = d->one[0] = '\0';
-	/* Longer ago than states are kept is as good as never. */
-	if (k->at_ms != 0 && d->begun_ms - k->at_ms > (KEEP_DAYS - 1) * DAY_MS)
-		k->at_ms = 0;
 	d->baseline = k->at_ms == 0;
 	if (k->list != NULL) {
 		ask_page(r);
@@ -481,6 +478,17 @@ gan_recon_next_kind(struct gan_reconcile *r)
 void
 gan_recon_begin(struct gan_reconcile *r, struct gan_recon_source *s)
 {
+	int64_t now = gan_wall_ms();
+
 	r->round.source = s;
+	r->round.afresh = true;
+	for (size_t i = 0; i < GAN_RECON_KINDS; i++) {
+		struct gan_recon_kind *k = &s->kinds[i];
+
+		/* Longer ago than states are kept is as good as never. */
+		if (now - k->at_ms > (KEEP_DAYS - 1) * DAY_MS)
+			k->at_ms = 0;
+		r->round.afresh = r->round.afresh && (!k->on || k->at_ms == 0);
+	}
 	gan_recon_next_kind(r);
 }

@@ -211,8 +211,10 @@ gan_recon_fold(struct gan_reconcile *r)
 {
 	int rc;
 
-	rc = gan_store_recon_events(r->opt.store, r->round.source->name, on_events, r);
+	rc = gan_store_recon_events(
+	    r->opt.store, r->round.source->name, r->round.afresh, on_events, r);
 	r->busy = rc == GAN_OK;
+	r->round.afresh = false;
 	if (rc < 0)
 		gan_recon_failed(r, "what was told cannot be read: %s", gan_strerror(rc));
 }

@@ -80,12 +80,13 @@ GAN_MUST_CHECK int gan_store_feed_channels(struct gan_store *s,
 /*
  * The next stored events of a source, for whoever can read what they tell: those
  * that were not folded yet, in a batch that was looked through up to last_id; 0: there are no
- * more.  The events are the callback's.  The first time begins behind the newest event.
+ * more.  The events are the callback's.  The first time, and afresh, begins behind the newest
+ * event.
  */
 typedef void (*gan_recon_events_fn)(
     void *arg, int rc, struct gan_event **events, size_t n, int64_t last_id);
 GAN_MUST_CHECK int gan_store_recon_events(
-    struct gan_store *s, const char *source, gan_recon_events_fn cb, void *arg);
+    struct gan_store *s, const char *source, bool afresh, gan_recon_events_fn cb, void *arg);
 
 /* What these events told: states of entities, each with when; and where to go on. */
 struct gan_recon_told {

@@ -105,9 +105,9 @@ enum {
 	PART_LANE = 7,
 	PART_ANSWER = 11,
 	PART_OUTBOX = 12,
-	PART_BOOKS = 13, /* this and all behind it */
-	PART_EVENT_BOOKS = 13,
-	PART_ATTENTION_BOOKS = 16, /* of deliveries, and of events behind it */
+	PART_BOOKS = 14, /* this and all behind it */
+	PART_EVENT_BOOKS = 14,
+	PART_ATTENTION_BOOKS = 17, /* of deliveries, and of events behind it */
 };
 
 static const struct part {
@@ -134,6 +134,7 @@ static const struct part {
 	{ "outbox", "SELECT b.delivery_id, 0, d.id, b.* FROM outbox b INDEXED BY outbox_delivery"
 		    " LEFT JOIN delivery d ON d.id = b.delivery_id WHERE b.delivery_id > ?1"
 		    " ORDER BY b.delivery_id" },
+	{ "feed_spool", "SELECT id, * FROM feed_spool WHERE id > ?1 ORDER BY id" },
 	{ "event", EVENT_BOOKS },
 	{ "delivery", DELIVERY_BOOKS },
 	{ "lane", LANE_BOOKS },

@@ -123,6 +123,7 @@ cursor_name(const char *source)
 struct events_job {
 	struct gan_job job;
 	char *source;
+	bool afresh;
 	struct gan_event *events[EVENTS_LOOKED];
 	size_t n;
 	int64_t last_id;
@@ -174,7 +175,7 @@ events_from(struct gan_store *s, struct events_job *j)
 		return gan_err_set(&s->db->why, GAN_ENOMEM, "events");
 	j->last_id = -1;
 	rc = gan_mark_get(s, name, &j->last_id);
-	if (rc == GAN_OK && j->last_id < 0) {
+	if (rc == GAN_OK && (j->last_id < 0 || j->afresh)) {
 		j->last_id = s->txn.last_event;
 		rc = gan_mark_set(s, name, j->last_id);
 	}
@@ -251,13 +252,15 @@ post(struct gan_store *s, struct gan_job *job)
 }
 
 int
-gan_store_recon_events(struct gan_store *s, const char *source, gan_recon_events_fn cb, void *arg)
+gan_store_recon_events(
+    struct gan_store *s, const char *source, bool afresh, gan_recon_events_fn cb, void *arg)
 {
 	struct events_job *j = gan_store_job_new(sizeof(*j), &events_ops);
 
 	if (j == NULL)
 		return GAN_ENOMEM;
 	j->source = strdup(source);
+	j->afresh = afresh;
 	j->cb = cb;
 	j->arg = arg;
 	if (j->source == NULL) {

@@ -643,3 +643,60 @@ mutant("no mark tells ours from another",
 mutant("the first page is the whole list",
        ("src/outbound/probe.c", "	return p->paged && s->seen != GAN_PROBE_EQUAL &&", "	return p == NULL && s->seen != GAN_PROBE_EQUAL &&"),
        killers=["test_probe:full_pages_have_another_one_behind"], sign="")
+
+# -- what webhooks cannot bring -----------------------------------------------------------------
+
+FEED = "tests/e2e/test_feed.py"
+RECONCILE = "tests/e2e/test_reconcile.py"
+
+mutant("two gateways read one channel",
+       ("src/inbound/feed_read.c", "	rc = gan_feed_lock(account, c->name, &c->lock, &err);",
+        "	rc = GAN_OK;"),
+       killers=[f"{FEED}::test_two_gateways_never_read_one_channel"], sign="stands back")
+mutant("a channel may be read by two sources",
+       ("src/conf/load_links.c", "		if (its == NULL || !same_account(its, mine))",
+        "		if (its != NULL || mine == NULL)"),
+       killers=["test_config:nobody_reads_a_channel_twice"], sign="")
+mutant("a read whose answer was cut brought nothing",
+       ("src/inbound/feed_read.c", "	if (r->maybe_sent && !was_refused(r))", "	if (r == NULL)"),
+       killers=[f"{FEED}::test_a_read_that_may_be_lost_is_told_and_reconciled"], sign="the loss is told")
+mutant("a refused read may be lost",
+       ("src/inbound/feed_read.c", "	return r->complete && (", "	return r == NULL && ("),
+       killers=[f"{FEED}::test_what_was_refused_is_not_lost"], sign="")
+mutant("a kept answer stays when it is events",
+       ("src/store/feedspool.c", "		rc = gan_run(s->db, GAN_SQL_FEED_DROP, GAN_I(j->id));",
+        "		rc = j->id == 0 ? GAN_EINVAL : GAN_OK;"),
+       killers=[f"{FEED}::test_all_types_with_the_vendors_samples"], sign="")
+mutant("a full read is not followed by the next one",
+       ("src/inbound/feed_apart.c", "		c->more = a->items >= GAN_FEED_FULL;",
+        "		c->more = false;"),
+       killers=[f"{FEED}::test_a_full_read_is_followed_by_the_next_one_at_once"], sign="60 events")
+mutant("a channel is read while the store has no room",
+       ("src/store/feedspool.c", "	if (s->low_space || s->now.full || gan_rescue_waits(s)) {\n"
+        "		j->job.rc = GAN_EFULL;", "	if (s == NULL) {\n		j->job.rc = GAN_EFULL;"),
+       killers=[f"{FEED}::test_nothing_is_read_while_the_store_has_no_room"], sign="it says so")
+mutant("a stop does not wait for a read",
+       ("src/inbound/feed.c", "		if (c->state != GAN_CHANNEL_IDLE && c->state != GAN_CHANNEL_APART)",
+        "		if (c == NULL)"),
+       killers=[f"{FEED}::test_a_stop_waits_for_the_read_under_way"], sign="")
+mutant("what a list shows is told at once",
+       ("src/store/reconcile.c", "		if (l->now_ms - states->missing_ms < l->grace_ms) {",
+        "		if (l->grace_ms < 0) {"),
+       killers=[f"{RECONCILE}::test_a_webhook_may_be_late_by_the_grace"], sign="")
+mutant("what reconciliation told is not remembered",
+       ("src/store/reconcile.c", "	states_add(states, it->hash, l->now_ms);",
+        "	if (l->baseline)\n		states_add(states, it->hash, l->now_ms);"),
+       killers=[f"{RECONCILE}::test_of_200_changes_50_are_withheld_and_20_come_late"], sign="70")
+mutant("webhooks do not count as told",
+       ("src/inbound/reconcile_told.c", "	b->n++;\n", "	b->n += 0;\n"),
+       killers=[f"{RECONCILE}::test_of_200_changes_50_are_withheld_and_20_come_late"], sign="130")
+mutant("a state that was told before is never missing",
+       ("src/store/reconcile.c", "		if (t->v[k].at_ms > t->v[i].at_ms + CLOCKS_MS)",
+        "		if (t->v[k].at_ms < 0)"),
+       killers=[f"{RECONCILE}::test_a_return_to_an_earlier_state_is_a_change"], sign="")
+mutant("the first round tells all there is",
+       ("src/inbound/reconcile_round.c", "	d->baseline = k->at_ms == 0;", "	d->baseline = k == NULL;"),
+       killers=[f"{RECONCILE}::test_of_200_changes_50_are_withheld_and_20_come_late"], sign="200")
+mutant("numbers are compared as they are written",
+       ("src/inbound/identity.c", "	if (!done)\n		put_string(v, out);", "	put_string(v, out);"),
+       killers=["test_identity:one_fact_in_two_spellings"], sign="differ")

@@ -436,6 +436,25 @@ compare(const struct gan_probe *p, const cJSON *item, unsigned no, const cJSON *
 	return rc;
 }
 
+/* What is no entry at all (an error in a 200, a list of nulls) must not pass as "not there". */
+static int
+check_entry(const struct gan_probe *p, const cJSON *entry, struct gan_err *err)
+{
+	const char *name = p->key_seen != NULL ? p->key_seen : p->key;
+	static struct values v;
+
+	if (p->one != NULL)
+		name = p->one;
+	if (!cJSON_IsObject(entry))
+		return gan_err_set(err, GAN_EPARSE, "the answer holds an entry that is no object");
+	if (name == NULL)
+		return GAN_OK;
+	v.n = 0;
+	collect(entry, name, &v);
+	return v.n > 0 ? GAN_OK
+		       : gan_err_set(err, GAN_EPARSE, "the answer holds an entry without %s", name);
+}
+
 static int
 look_at(const struct gan_probe *p, const struct sent *sent, const struct gan_span *raw,
     const char *mark, struct gan_probe_sight *s, struct gan_err *err)
@@ -445,6 +464,8 @@ look_at(const struct gan_probe *p, const struct sent *sent, const struct gan_spa
 	unsigned no = 0;
 	int rc = gan_cj_parse(raw->p, raw->len, &entry, err);
 
+	if (rc == GAN_OK)
+		rc = check_entry(p, entry, err);
 	if (rc < 0)
 		return rc;
 	s->entries++;
@@ -502,6 +523,7 @@ gan_probe_read(const struct gan_probe *p, const char *output, size_t len, const 
 	struct sent sent GAN_AUTO(sent_fini) = { 0 };
 	struct gan_span whole = { answer, answer_len }, list, entry;
 	size_t at = 0;
+	bool is_list;
 	int rc;
 
 	while (whole.len > 0 && strchr(" \t\r\n", whole.p[0]) != NULL && whole.p[0] != '\0') {
@@ -516,9 +538,13 @@ gan_probe_read(const struct gan_probe *p, const char *output, size_t len, const 
 	rc = sent_parse(output, len, &sent, err);
 	if (rc < 0)
 		return rc;
+	is_list = find_list(p, &whole, &list);
+	if (is_list ? p->one != NULL || list.p[0] != '[' : p->one == NULL && p->key == NULL)
+		return gan_err_set(err, GAN_EPARSE, "the answer is %s list",
+		    is_list && list.p[0] == '[' ? "a" : "no");
 	s->pages++;
 	s->last = 0;
-	if (find_list(p, &whole, &list)) {
+	if (is_list) {
 		while (rc == GAN_OK && gan_parts_item(&list, &at, &entry))
 			rc = look_at(p, &sent, &entry, mark, s, err);
 	} else {

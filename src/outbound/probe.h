@@ -50,6 +50,11 @@ struct gan_probe {
 	bool paged; /* $query.page from 1 until fewer than GAN_PROBE_PAGE entries come */
 	/* The member of the answer that holds the list; NULL: the answer is it, or is one entry. */
 	const char *list;
+	/*
+	 * The answer is one entry, no list, and holds this member.  NULL: a list is expected, or
+	 * one entry that holds the key.  Anything else says nothing about what is not there.
+	 */
+	const char *one;
 	bool absent_404; /* a 404 means that it is not there */
 
 	/* Look for each item of this list in the body; NULL: for the body itself. */

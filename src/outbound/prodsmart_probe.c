@@ -64,9 +64,11 @@ const struct gan_probe gan_prodsmart_probe_production_order = { .ask = "producti
 	EQUAL(made) };
 
 /* The message is added to the order's notes. */
-const struct gan_probe gan_prodsmart_probe_note = {
-	.ask = "production-orders.get", ARGS(by_id), .mark = "message", .mark_seen = "notes"
-};
+const struct gan_probe gan_prodsmart_probe_note = { .ask = "production-orders.get",
+	ARGS(by_id),
+	.one = "code",
+	.mark = "message",
+	.mark_seen = "notes" };
 
 static const struct gan_probe_pair family[] = { { .sent = "name" } };
 

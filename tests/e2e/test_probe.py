@@ -161,6 +161,16 @@ def test_a_look_that_fails_is_repeated(gan, sim):
     assert "the probe failed: " in tries(gan, row)[1]["error"]
 
 
+@pytest.mark.parametrize("body", ['{"message": "come later"}', '{"data": []}', "[null]"])
+def test_an_answer_that_tells_nothing_is_no_absence(gan, sim, body):
+    """It was carried out; a look that reads no entries must not have it sent twice."""
+    sim.fault("prodsmart", "drop-after", method="POST")
+    sim.fault("prodsmart", "garbage", body=body, method="GET", path="/api/inventory-movements/")
+    row = gan.wait_key(send(gan, "inventory-movements.create", MOVE), "delivered")[0]
+    assert [t["verdict"] for t in tries(gan, row)] == ["unknown", "retry", "found"]
+    assert len(sim.state()["prodsmart"]["movements"]) == 1
+
+
 def test_a_look_that_goes_on_failing_ends_with_a_person(gan, sim):
     gan.reconfigure(deliver={"retry": {"give_up": "1s"}})
     gan.ctl("reload")

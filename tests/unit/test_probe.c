@@ -240,6 +240,38 @@ START_TEST(what_is_no_list_and_no_object_is_refused)
 }
 END_TEST
 
+static const struct gan_probe by_id = {
+	.ask = "things.get", .one = "code", .mark = "comment", .mark_seen = "notes"
+};
+
+static const struct {
+	const struct gan_probe *probe;
+	const char *answer, *text;
+} nothing[] = {
+	{ &by_code, "{}", "the answer holds an entry without code" },
+	{ &by_code, "{\"message\":\"come later\"}", "the answer holds an entry without code" },
+	{ &by_code, "{\"data\":[]}", "the answer holds an entry without code" },
+	{ &by_code, "[{\"code\":\"B\"},{\"id\":1}]", "the answer holds an entry without code" },
+	{ &by_code, "[null]", "the answer holds an entry that is no object" },
+	{ &by_mark, "[[]]", "the answer holds an entry that is no object" },
+	{ &by_mark, "{\"notes\":\"x\"}", "the answer is no list" },
+	{ &by_each, "{\"all\":{\"code\":\"a\"}}", "the answer is no list" },
+	{ &by_id, "[]", "the answer is a list" },
+	{ &by_id, "{\"message\":\"come later\"}", "the answer holds an entry without code" },
+};
+
+/* Were they read as "not there", it would be sent again. */
+START_TEST(what_tells_nothing_is_no_absence)
+{
+	struct gan_probe_sight s GAN_AUTO(gan_probe_sight_fini) = { 0 };
+
+	ck_assert_int_eq(gan_probe_read(nothing[_i].probe, SENT, strlen(SENT), MARK,
+			     nothing[_i].answer, strlen(nothing[_i].answer), &s, &err),
+	    GAN_EPARSE);
+	ck_assert_str_eq(err.msg, nothing[_i].text);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -255,6 +287,7 @@ main(void)
 	tcase_add_test(tc, the_entry_is_kept_as_it_came);
 	tcase_add_test(tc, full_pages_have_another_one_behind);
 	tcase_add_test(tc, each_of_many_must_be_there);
+	tcase_add_loop_test(tc, what_tells_nothing_is_no_absence, 0, (int)GAN_COUNT(nothing));
 	tcase_add_loop_test(tc, what_is_no_list_and_no_object_is_refused, 0, 6);
 	suite_add_tcase(s, tc);
 

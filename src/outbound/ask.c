@@ -137,6 +137,8 @@ turned_away(struct gan_ask_handle *k)
 		answer_unsent(k, GAN_EGONE, -1, "the gateway stops");
 	} else if (c->removed) {
 		answer_unsent(k, GAN_EGONE, -1, "the connector is no longer in the configuration");
+	} else if (gan_conn_differs(c, k->c)) {
+		answer_unsent(k, GAN_EBUSY, 0, "the configuration of the connector changed");
 	} else if (c->person.on) {
 		snprintf(text, sizeof(text), "the connector is paused%s%s",
 		    c->person.reason[0] != '\0' ? ": " : "", c->person.reason);

@@ -286,6 +286,12 @@ gan_same_credentials(const struct gan_conf_connector *a, const struct gan_conf_c
 	       same_auth(&a->auth, &b->auth);
 }
 
+bool
+gan_conn_differs(const struct gan_conn *c, const struct gan_conf_connector *was)
+{
+	return c->c != was && !gan_same_credentials(c->c, was);
+}
+
 int
 gan_conn_new(
     struct gan_outbound *out, const char *name, struct gan_conn **ret_c, struct gan_err *err)

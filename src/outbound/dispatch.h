@@ -140,6 +140,11 @@ GAN_MUST_CHECK int gan_conn_configure(
 void gan_conn_pump(struct gan_conn *c);
 /* Is a token got with one as good with the other? */
 bool gan_same_credentials(const struct gan_conf_connector *a, const struct gan_conf_connector *b);
+/*
+ * Is it called otherwise now than when this was its configuration?  What has not been sent must
+ * not be: the new credentials would go to the old address.
+ */
+bool gan_conn_differs(const struct gan_conn *c, const struct gan_conf_connector *was);
 /* The connector stops until credentials work again. */
 void gan_conn_refuse(struct gan_conn *c, const char *reason);
 /* Frees a connector that is gone and idle; the list is the caller's to walk anew. */

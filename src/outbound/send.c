@@ -381,6 +381,8 @@ must_go_back(struct gan_send *s)
 		gan_send_back(s, now, "the connector is no longer in the configuration");
 	else if (mono >= s->until_ms)
 		gan_send_back(s, now, "its turn came too late for the lease of its claim");
+	else if (gan_conn_differs(c, s->c))
+		gan_send_back(s, now, "the configuration of the connector changed");
 	else if (c->person.on)
 		gan_send_back(s, now, "the connector is paused");
 	else if (c->refused.on)

@@ -326,6 +326,44 @@ START_TEST(one_that_is_cancelled_is_not_told)
 }
 END_TEST
 
+/* The connector becomes another one while something waits for a place under the old name. */
+static void
+become(const char *kind, const char *url)
+{
+	struct gan_buf b GAN_AUTO(gan_buf_fini) = { 0 };
+
+	put("tok", "another-token");
+	gan_buf_printf(&b, "version: 1\nsecrets: .\nconnectors:\n  mv: {kind: %s", kind);
+	if (url != NULL)
+		gan_buf_printf(
+		    &b, ", base_url: \"%s\", channel_key: secret:key, token: secret:tok", url);
+	else
+		gan_buf_puts(&b, ", tokens: [secret:key]");
+	gan_buf_puts(&b, "}\n");
+	gan_config_unref(&conf);
+	conf = config(b.data);
+	ck_assert_msg(gan_outbound_reload(out, conf, &err) == 0, "%s", err.msg);
+}
+
+START_TEST(new_credentials_never_go_to_the_old_address)
+{
+	struct peer *other = peer_open(&loop, releases, NULL);
+	struct got first, queued;
+
+	start_quota(1, "300ms", NULL, releases, NULL); /* it checks the token */
+	ask("mv", GAN_ASK_FEED, &first);
+	answered(&first);
+	ask("mv", GAN_ASK_FEED, &queued);
+	become(_i == 0 ? "movilitas" : "pull", _i == 0 ? peer_url(other) : NULL);
+	answered(&queued);
+	ck_assert_int_eq(queued.rc, GAN_EBUSY);
+	ck_assert_str_eq(queued.text, "the configuration of the connector changed");
+	ck_assert_int_eq(peer_requests(peer), 1);
+	ck_assert_int_eq(peer_requests(other), 0);
+	peer_close(other);
+}
+END_TEST
+
 /* ---- the quota ----------------------------------------------------------- */
 
 struct times {
@@ -483,6 +521,7 @@ main(void)
 	tcase_add_test(tc, what_is_wrong_is_told_at_once);
 	tcase_add_test(tc, the_drain_waits_for_what_is_in_flight);
 	tcase_add_test(tc, one_that_is_cancelled_is_not_told);
+	tcase_add_loop_test(tc, new_credentials_never_go_to_the_old_address, 0, 2);
 	tcase_add_test(tc, no_window_holds_more_whoever_asks);
 	tcase_add_test(tc, live_first_feeds_between_and_reconciliation_last);
 	tcase_add_test(tc, a_reload_forgets_nothing);

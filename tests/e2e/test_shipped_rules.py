@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""test_rule_library.py - each shipped rule from its event to the system that it is for.
+"""test_shipped_rules.py - each shipped rule from its event to the system that it is for.
 
 What comes in and what has to arrive stand in the golden tests of the rules: here their events
 go through the front door of a gateway that has all rules on, and their bodies have to arrive at

@@ -42,6 +42,7 @@ delivery_fini(struct gan_new_delivery *d)
 	free((void *)d->operation);
 	free((void *)d->key);
 	free((void *)d->effect);
+	free((void *)d->newest);
 	for (size_t i = 0; i < d->nafter; i++)
 		free((void *)d->after[i]);
 	free((void *)d->after);
@@ -121,7 +122,8 @@ copy_output(struct gan_new_delivery *d, const struct gan_rule *rule, unsigned no
 	return d->body != NULL && copy_text(&d->rule, rule->name) &&
 	       copy_text(&d->connector, rule->connector) &&
 	       copy_text(&d->operation, rule->operation) && copy_text(&d->key, out->key) &&
-	       copy_text(&d->effect, out->effect) && copy_after(d, out);
+	       copy_text(&d->effect, out->effect) && copy_text(&d->newest, out->newest) &&
+	       copy_after(d, out);
 }
 
 static bool

@@ -175,7 +175,9 @@ put_output(struct gan_buf *b, struct work *w, const struct gan_map_output *o)
 			gan_buf_puts(b, ",");
 		gan_put_str(b, o->after[i]);
 	}
-	gan_buf_puts(b, "],\"body\":");
+	gan_buf_puts(b, "],\"newest\":");
+	gan_put_str(b, o->newest);
+	gan_buf_puts(b, ",\"body\":");
 	gan_buf_put(b, o->body, o->body_len);
 	put_refused(b, w, o);
 	gan_buf_puts(b, "}");

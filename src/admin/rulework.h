@@ -45,8 +45,8 @@ void gan_rulework_check(struct gan_pool *pool, struct gan_config *conf, const ch
  * Everything is copied.  ev->source may be NULL: then the event is one that
  * the rule listens to.
  *
- * json: {rule, to, listens, outputs: [{key, effect, after, body, refused, warning}], reject};
- * refused: why the connector would not send it, or null
+ * json: {rule, to, listens, outputs: [{key, effect, after, newest, body, refused, warning}],
+ * reject}; refused: why the connector would not send it, or null
  */
 void gan_rulework_try(struct gan_pool *pool, struct gan_config *conf, const char *rule,
     const struct gan_map_event *ev, gan_rulework_fn fn, void *arg);

@@ -23,7 +23,8 @@
  *     TESTED    u32 seq, u32 green, u32 requests, text detail
  *
  *   result: u32 0, text reason                               rejected
- *           u32 1, u32 n, n * (text body, text key, text effect, u32 m, m * text after)
+ *           u32 1, u32 n, n * (text body, text key, text effect, u32 m, m * text after);
+ *           the last one of a rule with `newest` is that
  */
 #pragma once
 

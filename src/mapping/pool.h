@@ -45,6 +45,7 @@ struct gan_map_output {
 	char *key, *effect; /* NULL when the rule has none */
 	char **after;
 	size_t nafter;
+	char *newest; /* likewise */
 };
 
 /* What one rule made of one event. */

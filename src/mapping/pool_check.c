@@ -214,6 +214,8 @@ piece_of(const struct gan_rule *r, uint32_t piece)
 	case GAN_PIECE_MAP:
 		return &r->map;
 	default:
+		if (piece == GAN_PIECE_AFTER + r->nafter)
+			return &r->newest;
 		return piece - GAN_PIECE_AFTER < r->nafter ? &r->after[piece - GAN_PIECE_AFTER]
 							   : &r->map;
 	}

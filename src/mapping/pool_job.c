@@ -179,23 +179,24 @@ take_text(struct gan_frame_in *in, size_t *ret_len)
 }
 
 static bool
-read_output(struct gan_map_output *o, size_t nafter, struct gan_frame_in *in)
+read_output(struct gan_map_output *o, const struct gan_rule *rule, struct gan_frame_in *in)
 {
+	bool newest = rule->newest.text != NULL;
+
 	o->body = take_text(in, &o->body_len);
 	o->key = take_text(in, NULL);
 	o->effect = take_text(in, NULL);
-	if (gan_frame_u32(in) != nafter || in->bad || o->body == NULL)
+	if (gan_frame_u32(in) != rule->nafter + newest || in->bad || o->body == NULL)
 		return false;
-	if (nafter == 0)
-		return true;
-	o->after = calloc(nafter, sizeof(*o->after));
+	o->after = calloc(rule->nafter + 1, sizeof(*o->after));
 	gan_must(o->after != NULL);
-	for (o->nafter = 0; o->nafter < nafter; o->nafter++) {
+	for (o->nafter = 0; o->nafter < rule->nafter; o->nafter++) {
 		o->after[o->nafter] = take_text(in, NULL);
 		if (o->after[o->nafter] == NULL)
 			return false;
 	}
-	return true;
+	o->newest = newest ? take_text(in, NULL) : NULL;
+	return !newest || o->newest != NULL;
 }
 
 static bool
@@ -213,7 +214,7 @@ read_outputs(struct gan_job *j, size_t i, struct gan_frame_in *in)
 	gan_must(j->texts[i] != NULL && r->outputs != NULL);
 	struct gan_frame_in at = { .p = j->texts[i], .left = in->left };
 	while (r->noutputs < n)
-		if (!read_output(&r->outputs[r->noutputs++], r->rule->nafter, &at))
+		if (!read_output(&r->outputs[r->noutputs++], r->rule, &at))
 			return false;
 	return true;
 }

@@ -35,9 +35,12 @@ gan_pool_put_program(struct gan_buf *b, uint32_t id, const struct gan_rule *rule
 	gan_frame_text(b, rule->map.text);
 	gan_frame_text(b, rule->key.text);
 	gan_frame_text(b, rule->effect.text);
-	gan_buf_u32(b, (uint32_t)rule->nafter);
+	gan_buf_u32(b, (uint32_t)rule->nafter + (rule->newest.text != NULL));
 	for (size_t i = 0; i < rule->nafter; i++)
 		gan_frame_text(b, rule->after[i].text);
+	if (rule->newest.text != NULL)
+		gan_frame_text(b, rule->newest.text);
+	gan_buf_u32(b, rule->newest.text != NULL);
 	gan_frame_text(b, rule->settings);
 	gan_frame_text(b, rule->tables);
 	gan_frame_end(b, at);

@@ -296,6 +296,14 @@ parse_after(struct parse *p, const struct gan_yaml_node *node, const char *key)
 }
 
 static int
+parse_newest(struct parse *p, const struct gan_yaml_node *node, const char *key)
+{
+	if (gan_yaml_get(gan_yaml_root(p->rule->doc), "key") == NULL)
+		ERROR(p, node, "'%s' needs a 'key': the newest of what?", key);
+	return gan_rule_code(p->l, p->rule, p->file, node, key, &p->rule->newest);
+}
+
+static int
 parse_valid_for(struct parse *p, const struct gan_yaml_node *node, const char *key)
 {
 	int64_t ms;
@@ -386,6 +394,7 @@ static const struct {
 	{ "key", false, parse_key },
 	{ "effect", false, parse_effect },
 	{ "after", false, parse_after },
+	{ "newest", false, parse_newest },
 	{ "valid_for", false, parse_valid_for },
 	{ "on_unknown", false, parse_on_unknown },
 	{ "settings", false, parse_settings },
@@ -458,6 +467,10 @@ make_hash(struct gan_rule *r)
 	for (size_t i = 0; i < r->nafter; i++) {
 		gan_buf_i64(&b, (int64_t)strlen(r->after[i].text));
 		gan_buf_puts(&b, r->after[i].text);
+	}
+	if (r->newest.text != NULL) { /* apart from one more `after` */
+		gan_buf_i64(&b, -1);
+		gan_buf_puts(&b, r->newest.text);
 	}
 	const char *tables = r->tables != NULL ? r->tables : "";
 	const struct gan_bytes parts[] = { { b.data, b.len }, { tables, strlen(tables) } };

@@ -47,6 +47,7 @@ gan_rule_fini(struct gan_rule *r)
 	for (size_t i = 0; i < r->nafter; i++)
 		code_fini(&r->after[i]);
 	free(r->after);
+	code_fini(&r->newest);
 	free(r->settings);
 	free(r->tables);
 	for (size_t i = 0; i < r->ntests; i++)

@@ -50,7 +50,8 @@ struct gan_rule {
 	struct gan_rule_code when, map, key, effect;
 	struct gan_rule_code *after;
 	size_t nafter;
-	int64_t valid_for_ms; /* 0: for ever */
+	struct gan_rule_code newest; /* to workers it is one more of `after` */
+	int64_t valid_for_ms;        /* 0: for ever */
 	bool on_unknown_set;
 	enum gan_on_unknown on_unknown;
 	char *settings; /* JSON object */

@@ -24,8 +24,8 @@
 extern const char gan_prelude[];
 
 enum {
-	PIECES_MAX = GAN_PIECE_AFTER + 16,
-	FINDINGS_MAX = 5, /* of one piece: jq's later ones follow from the first */
+	PIECES_MAX = GAN_PIECE_AFTER + 17, /* 16 of `after`, and `newest` */
+	FINDINGS_MAX = 5,                  /* of one piece: jq's later ones follow from the first */
 };
 
 static const char header[] = "{} as $ENV | .[1] as $meta | .[0] as $event | $event |\n";
@@ -270,6 +270,7 @@ gan_jq_compile(struct gan_frame_in *in, struct gan_buf *findings, uint32_t *ret_
 	prog->nafter = gan_frame_u32(in);
 	for (size_t i = 0; i < prog->nafter && p.n < PIECES_MAX; i++)
 		p.text[p.n++] = gan_frame_str(in, NULL);
+	prog->newest = gan_frame_u32(in) != 0;
 	const char *settings = gan_frame_str(in, &settings_len);
 	const char *tables = gan_frame_str(in, &tables_len);
 	if (in->bad || p.n != GAN_PIECE_AFTER + prog->nafter || p.text[GAN_PIECE_MAP] == NULL) {

@@ -15,7 +15,8 @@ struct gan_jq_program {
 	jq_state *jq; /* NULL: it does not compile */
 	char *broken; /* why */
 	bool keyed, effect;
-	size_t nafter;
+	size_t nafter; /* with newest, which is the last one */
+	bool newest;
 	bool uuids; /* the text names uuid5: look for markers */
 	bool meta;  /* it may name $meta */
 };

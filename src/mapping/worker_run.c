@@ -271,7 +271,8 @@ put_output(struct writing *w, jv tuple)
 		gan_frame_text(w->out, NULL);
 	gan_buf_u32(w->out, (uint32_t)w->p->nafter);
 	for (size_t i = 0; good && i < w->p->nafter; i++)
-		good = put_text(w, tuple, 3 + (int)i, "after", GAN_EFFECT_MAX);
+		good = put_text(w, tuple, 3 + (int)i,
+		    w->p->newest && i + 1 == w->p->nafter ? "newest" : "after", GAN_EFFECT_MAX);
 	if (good && w->p->uuids && !w->out->failed &&
 	    memmem(w->out->data + from, w->out->len - from, gan_jq_marker, strlen(gan_jq_marker)) !=
 		NULL) {

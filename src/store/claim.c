@@ -136,6 +136,10 @@ by_effect(
 		rc = gan_dlv_move(s, d, GAN_DLV_DELIVERED, why, NULL, now_ms);
 		closes = true;
 		break;
+	case GAN_EFFECT_OLDER:
+		rc = gan_dlv_move(s, d, GAN_DLV_SKIPPED, why, NULL, now_ms);
+		closes = true;
+		break;
 	case GAN_EFFECT_CONFLICT:
 		rc = gan_dlv_move(s, d, GAN_DLV_DEAD, why, "conflict", now_ms);
 		closes = !gan_dlv_is_open(d, GAN_DLV_DEAD);
@@ -176,7 +180,7 @@ send_it(struct gan_store *s, struct claim_job *j, struct gan_dlv *d, char **body
 
 static int
 payload_read(struct gan_store *s, int64_t id, char **ret_body, size_t *ret_len, char **ret_after,
-    size_t *ret_after_len)
+    size_t *ret_after_len, char **ret_newest)
 {
 	sqlite3_stmt *st GAN_AUTO(gan_db_rewind) = gan_bind(s->db, GAN_SQL_PAYLOAD_GET, GAN_I(id));
 	int rc = gan_db_step(s->db, st);
@@ -191,7 +195,9 @@ payload_read(struct gan_store *s, int64_t id, char **ret_body, size_t *ret_len, 
 	p = sqlite3_column_blob(st, 1);
 	*ret_after_len = (size_t)sqlite3_column_bytes(st, 1);
 	*ret_after = gan_memdup(p == NULL ? "" : p, *ret_after_len);
-	if (*ret_body == NULL || *ret_after == NULL)
+	p = sqlite3_column_text(st, 2);
+	*ret_newest = p == NULL ? NULL : gan_memdup(p, (size_t)sqlite3_column_bytes(st, 2));
+	if (*ret_body == NULL || *ret_after == NULL || (p != NULL && *ret_newest == NULL))
 		return gan_err_set(&s->db->why, GAN_ENOMEM, "claim");
 	return GAN_OK;
 }
@@ -203,6 +209,7 @@ claim_head(struct gan_store *s, struct claim_job *j, int64_t head)
 	struct gan_buf why GAN_AUTO(gan_buf_fini) = { .max = 1024 };
 	char *body GAN_AUTO(gan_str_free) = NULL;
 	char *after GAN_AUTO(gan_str_free) = NULL;
+	char *newest GAN_AUTO(gan_str_free) = NULL;
 	struct gan_bytes list;
 	size_t len = 0, after_len = 0;
 	int rc = gan_dlv_load(s, head, &d);
@@ -211,9 +218,11 @@ claim_head(struct gan_store *s, struct claim_job *j, int64_t head)
 		return rc;
 	if (d.valid_until_ms != 0 && j->at.wall_ms > d.valid_until_ms)
 		return expire(s, &d, j->at.wall_ms);
-	rc = payload_read(s, head, &body, &len, &after, &after_len);
+	rc = payload_read(s, head, &body, &len, &after, &after_len, &newest);
 	list = (struct gan_bytes){ after, after_len };
-	if (rc == GAN_OK && (d.effect != NULL || after_len > 0))
+	if (rc == GAN_OK && newest != NULL && d.key != NULL)
+		rc = gan_newest_ask(s, &d, newest, &why);
+	if (rc == GAN_EFFECT_GO && (d.effect != NULL || after_len > 0))
 		rc = gan_effect_ask(s, &d, body, len, &list, j->at.wall_ms, &why);
 	if (rc < 0)
 		return rc;
@@ -229,6 +238,10 @@ claim_head(struct gan_store *s, struct claim_job *j, int64_t head)
 	}
 	if (rc != GAN_EFFECT_GO)
 		return by_effect(s, j, &d, rc, &why);
+	if (newest != NULL && d.key != NULL)
+		rc = gan_newest_put(s, &d, newest);
+	if (rc < 0)
+		return rc;
 	return j->pull ? gan_outbox_enter(s, &d, j->at.wall_ms) : send_it(s, j, &d, &body, len);
 }
 

@@ -44,7 +44,7 @@ put_payload(struct gan_store *s, int64_t id, const struct gan_new_delivery *d)
 	if (after.failed)
 		return gan_err_set(&s->db->why, GAN_ENOMEM, "after");
 	return gan_run(s->db, GAN_SQL_PAYLOAD_PUT, GAN_I(id), GAN_B(d->body, d->body_len),
-	    after.len == 0 ? GAN_NULL : GAN_B(after.data, after.len));
+	    after.len == 0 ? GAN_NULL : GAN_B(after.data, after.len), GAN_T(d->newest));
 }
 
 int
@@ -237,6 +237,7 @@ pack_delivery(struct gan_pack *p, const struct gan_new_delivery *from, struct ga
 	d.key = gan_pack_str(p, from->key);
 	d.effect = gan_pack_str(p, from->effect);
 	d.after = pack_list(p, from->after, from->nafter);
+	d.newest = gan_pack_str(p, from->newest);
 	d.body = gan_pack_mem(p, from->body, from->body_len);
 	if (ret != NULL)
 		*ret = d;

@@ -130,6 +130,11 @@ static const char version_5[] =
     "  ended_ms INTEGER, at INTEGER NOT NULL, upto INTEGER NOT NULL, events INTEGER NOT NULL,"
     "  deliveries INTEGER NOT NULL, rejected INTEGER NOT NULL, last_rejection TEXT) STRICT;"
     "CREATE INDEX replay_running ON replay(state) WHERE state = 0;"
+    /* `newest` of rules: what a delivery goes by, and of each key the greatest that went. */
+    "ALTER TABLE payload ADD COLUMN newest TEXT;"
+    "CREATE TABLE newest(connector TEXT NOT NULL, operation TEXT NOT NULL, key TEXT NOT NULL,"
+    "  value TEXT NOT NULL, delivery_id INTEGER NOT NULL,"
+    "  PRIMARY KEY(connector, operation, key)) STRICT, WITHOUT ROWID;"
     /* What was sent before was counted by nobody: see handover.c. */
     "INSERT INTO keep(name, data) SELECT 'quota', x'' WHERE EXISTS(SELECT 1 FROM attempt);"
     /* What change channels and reconciliation remember.

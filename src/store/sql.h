@@ -108,8 +108,13 @@
 	X(DLV_NEWEST_OF_EVENT, "SELECT max(id) FROM delivery INDEXED BY delivery_event WHERE"      \
 			       " event_id = ?1 AND key = ?2")                                      \
 	X(DLV_DROP, "DELETE FROM delivery WHERE id = ?1")                                          \
-	X(PAYLOAD_PUT, "INSERT INTO payload(delivery_id, body, after) VALUES(?1, ?2, ?3)")         \
-	X(PAYLOAD_GET, "SELECT body, after FROM payload WHERE delivery_id = ?1")                   \
+	X(PAYLOAD_PUT, "INSERT INTO payload(delivery_id, body, after, newest) VALUES(?1, ?2, ?3,"  \
+		       " ?4)")                                                                     \
+	X(PAYLOAD_GET, "SELECT body, after, newest FROM payload WHERE delivery_id = ?1")           \
+	X(NEWEST_GET, "SELECT value, delivery_id FROM newest WHERE connector = ?1 AND"             \
+		      " operation = ?2 AND key = ?3")                                              \
+	X(NEWEST_PUT, "INSERT OR REPLACE INTO newest(connector, operation, key, value,"            \
+		      " delivery_id) VALUES(?1, ?2, ?3, ?4, ?5)")                                  \
 	X(PAYLOAD_DROP, "DELETE FROM payload WHERE delivery_id = ?1")                              \
 	X(PAYLOAD_AFTER, "SELECT after FROM payload WHERE delivery_id = ?1")                       \
 	X(PAYLOAD_FREE, "UPDATE payload SET after = NULL WHERE delivery_id = ?1")                  \

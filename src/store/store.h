@@ -50,7 +50,8 @@ struct gan_store_options {
 	int64_t min_free;    /* bytes free below which ingest is refused with GAN_EFULL */
 	int64_t max_bytes;   /* test hook for a full disk; 0: none */
 	int64_t spool_bytes; /* size of the emergency spool beside the database; 0: none */
-	/* on_unknown: probe: one that was being sent when its lease ended is looked for after this */
+	/* on_unknown: probe: one that was being sent when its lease ended is looked for after this
+	 */
 	int64_t probe_after_ms;
 	int64_t keep_delivered_ms, keep_ignored_ms, keep_rejected_ms, keep_audit_ms;
 	size_t dedupe_max; /* entries in memory; 0: the default of one million */
@@ -194,6 +195,11 @@ struct gan_new_delivery {
 	const char *effect;       /* may be NULL */
 	const char *const *after; /* effects that must be delivered first */
 	size_t nafter;
+	/*
+	 * Of its key's requests for this operation the newest wins: once one went, those whose
+	 * value is less (byte by byte) are skipped when their turn comes.  NULL: each is sent.
+	 */
+	const char *newest;
 	const char *body;
 	size_t body_len;
 	int64_t valid_until_ms;  /* 0: for ever */
@@ -309,10 +315,10 @@ GAN_MUST_CHECK int gan_store_quota_put(struct gan_store *s, const char *text);
 /* One try, as it is kept: the request with secrets masked, the answer as received. */
 struct gan_attempt {
 	int64_t started_ms, ended_ms;
-	const char *request;       /* "POST https://host/path" and masked headers, one per line */
-	int status;                /* HTTP status; 0: none came */
-	/* "delivered", "retry", "unknown", "dead", "token"; of probes "found", "different", "absent",
-	 * "unknown", "retry" */
+	const char *request; /* "POST https://host/path" and masked headers, one per line */
+	int status;          /* HTTP status; 0: none came */
+	/* "delivered", "retry", "unknown", "dead", "token"; of probes "found", "different",
+	 * "absent", "unknown", "retry" */
 	const char *verdict;
 	const char *error;         /* what went wrong, or NULL */
 	const char *response_head; /* status line and headers as received, or NULL */

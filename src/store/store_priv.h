@@ -404,9 +404,14 @@ enum gan_effect_verdict {
 	GAN_EFFECT_WAIT,     /* someone else's */
 	GAN_EFFECT_AFTER,    /* `after` is not fulfilled */
 	GAN_EFFECT_CONFLICT, /* another body */
+	GAN_EFFECT_OLDER,    /* a newer one of its key went before */
 };
 GAN_MUST_CHECK int gan_effect_ask(struct gan_store *s, const struct gan_dlv *d, const char *body,
     size_t body_len, const struct gan_bytes *after, int64_t now_ms, struct gan_buf *why);
+/* newest.c: GO or OLDER; and that this one goes now. */
+GAN_MUST_CHECK int gan_newest_ask(
+    struct gan_store *s, const struct gan_dlv *d, const char *value, struct gan_buf *why);
+GAN_MUST_CHECK int gan_newest_put(struct gan_store *s, const struct gan_dlv *d, const char *value);
 GAN_MUST_CHECK int gan_effect_done(struct gan_store *s, const struct gan_dlv *d, int64_t now_ms);
 GAN_MUST_CHECK int gan_effect_wake(struct gan_store *s, const char *effect, int64_t now_ms);
 GAN_MUST_CHECK int gan_effect_unwait(

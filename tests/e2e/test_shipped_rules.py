@@ -180,6 +180,51 @@ def library(make_gateway, sim):
     return Library(gan, sim)
 
 
+def test_an_old_count_never_follows_a_newer_one(library):
+    gan, sim = library.gan, library.sim
+    library.switch(off=[n for n in RULES if n != "43-erp-stock-count.yaml"])
+
+    def count(qty, at, state):
+        ident = gan.erp_post("stock.counted", {"material": "bicycle", "qty": qty,
+                                               "counted_at": at}).json()["id"]
+        row, = kit.wait_until(lambda: library.settled(ident), 10, at)
+        assert row["state"] == state, row
+        return row["id"]
+
+    def stock():
+        return next(s for s in sim.state()["prodsmart"]["stock"]
+                    if s["product-code"] == "bicycle")["stock"]
+
+    newer = count(10, "2024-06-01T18:00:00Z", "delivered")
+    late = count(99, "2024-06-01T18:00:00", "skipped")  # plant time, an hour before it in UTC
+    story = json.dumps(gan.show(late))
+    assert f"of {newer}, which went before" in story, story
+    gan.kill()
+    gan.start()
+    count(98, "2024-05-31T18:00:00Z", "skipped")
+    assert stock() == 10
+    count(7, "2024-06-02T06:00:00Z", "delivered")
+    assert stock() == 7
+
+    # Refused while the product was not there, and tried again after a newer one.
+    sim.state(prodsmart={"remove": {"products": ["bicycle"]}})
+    refused = count(6, "2024-06-02T07:00:00Z", "dead")
+    sim.state(prodsmart={"merge": {"products": [{"code": "bicycle"}]}})
+    gan.ctl("skip", refused)
+    count(5, "2024-06-02T08:00:00Z", "delivered")
+    done = len(gan.deliveries(key="stock/bicycle"))
+    gan.ctl("replay", "--key", "stock/bicycle", "--yes")
+    kit.wait_until(lambda: len(gan.deliveries(key="stock/bicycle")) == 2 * done, 10, "replayed")
+    gan.drain()
+    assert stock() == 5
+    # The newest two by their effect, all others by their age.
+    again = gan.deliveries(key="stock/bicycle")[:done]
+    assert {d["state"] for d in again} == {"skipped", "delivered"}
+    assert not [n for e in sim.journal("prodsmart") for n in e["notes"] or ()
+                if n.startswith("older-count")]
+    assert gan.attention() == []
+
+
 def test_every_rule_brings_about_what_it_says(library):
     gan, sim = library.gan, library.sim
     library.switch(off=INSTEAD)

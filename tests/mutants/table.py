@@ -585,6 +585,11 @@ mutant("a golden test may expect what the connector refuses",
         "	if (green && t->refused != NULL && t->line == 0) {"),
        killers=["tests/e2e/test_expected_bodies.py::"
                 "test_a_body_that_would_be_refused_makes_its_test_red"], sign="burnt|assert 0")
+mutant("an old state follows a newer one",
+       ("src/store/newest.c", "	if (strcmp(value, went) >= 0)", "	if (went[0] != 0)"),
+       killers=["test_store_flow:the_newest_of_a_key_wins",
+                "tests/e2e/test_shipped_rules.py::test_an_old_count_never_follows_a_newer_one"],
+       sign="")
 mutant("a lot of a declared operation may hold anything",
        ("src/outbound/gs1_fields.c", "		return gan_gs1_lot;", "		return NULL;"),
        killers=["test_connector:codes_of_gs1_in_declared_operations"], sign="lot")

@@ -163,6 +163,8 @@ on_mapped(void *arg, int rc, const struct gan_map_result *results, size_t n)
 				gan_buf_printf(&a->text, " effect=%s", o->effect);
 			for (size_t m = 0; m < o->nafter; m++)
 				gan_buf_printf(&a->text, " after=%s", o->after[m]);
+			if (o->newest != NULL)
+				gan_buf_printf(&a->text, " newest=%s", o->newest);
 		}
 		gan_buf_putc(&a->text, '\n');
 	}
@@ -298,6 +300,22 @@ START_TEST(all_outputs_or_none)
 	gives("[., nan]", "{}", " reject a number in the output is not finite");
 	gives("reduce range(70) as $i (0; [.])", "{}",
 	    " reject the output is nested deeper than 64 levels");
+}
+END_TEST
+
+START_TEST(newest_is_one_text_beside_what_it_comes_after)
+{
+	struct gan_rules *set GAN_AUTO(gan_rules_unref) = NULL;
+
+	put_rule("a", "key: .k\nnewest: .at\n", "{k: \"k\", at}");
+	put_rule("b", "key: .k\nafter: [.k, '\"b\"']\nnewest: '.at'\n", "{k: \"k\", at}");
+	set = load();
+	maps(set, "{\"at\":\"2026\"}",
+	    "a: {\"k\":\"k\",\"at\":\"2026\"} key=k newest=2026\n"
+	    "b: {\"k\":\"k\",\"at\":\"2026\"} key=k after=k after=b newest=2026\n");
+	maps(set, "{\"at\":7}",
+	    "a: reject 'newest' must give a text, not number\n"
+	    "b: reject 'newest' must give a text, not number\n");
 }
 END_TEST
 
@@ -781,6 +799,7 @@ main(int argc, char **argv)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, rules_make_requests);
 	tcase_add_test(tc, all_outputs_or_none);
+	tcase_add_test(tc, newest_is_one_text_beside_what_it_comes_after);
 	tcase_add_test(tc, keys_are_short_single_texts);
 	tcase_add_test(tc, when_gives_one_value);
 	tcase_add_test(tc, closed_functions_stay_closed);

@@ -421,6 +421,8 @@ START_TEST(the_hash_is_of_what_the_program_depends_on)
 		"rule: r\nfrom: erp/a\nto: wms/op\nmap: .\neffect: .a\n",
 		"rule: r\nfrom: erp/a\nto: wms/op\nmap: .\nwhen: .a\n",
 		"rule: r\nfrom: erp/a\nto: wms/op\nmap: .\nafter: .a\n",
+		"rule: r\nfrom: erp/a\nto: wms/op\nmap: .\nkey: .a\nnewest: .a\n",
+		"rule: r\nfrom: erp/a\nto: wms/op\nmap: .\nkey: .a\nafter: .a\n",
 		"rule: r\nfrom: erp/a\nto: wms/op\nmap: .\nsettings: {a: 1}\n",
 		"rule: r\nfrom: erp/a\nto: wms/op\nmap: .\ntables: {t: lookups/two.csv}\n",
 		/* the same program as the first */

@@ -290,6 +290,48 @@ START_TEST(the_next_takes_over_from_a_dead_one)
 }
 END_TEST
 
+static int64_t
+put_state(const char *newest, const char *effect)
+{
+	put_delivery((struct gan_new_delivery){
+	    .key = "k", .newest = newest, .effect = effect, .on_dead = 1 });
+	return claim_one(T0);
+}
+
+START_TEST(the_newest_of_a_key_wins)
+{
+	int64_t noon = put_state("2026-01-01T12:00:00Z", "e/12"), dead, evening;
+	cJSON *t;
+
+	ck_assert_int_eq(settle(noon, GAN_DLV_DELIVERED, 0), GAN_OK);
+	/* One that comes late is skipped when its turn comes, and holds nobody up. */
+	put_delivery((struct gan_new_delivery){ .key = "k", .newest = "2026-01-01T11:00:00Z" });
+	ck_assert_uint_eq(claim_none(T0), 0);
+	t = ask((struct gan_query){ .kind = GAN_QUERY_DELIVERIES, .state = "skipped" });
+	ck_assert_int_eq(cJSON_GetArraySize(t), 1);
+	cJSON_Delete(t);
+	/* The same moment is not older; another key, operation or connector is another matter. */
+	ck_assert_int_eq(
+	    settle(put_state("2026-01-01T12:00:00Z", NULL), GAN_DLV_DELIVERED, 0), GAN_OK);
+	put_delivery((struct gan_new_delivery){ .key = "other", .newest = "2025" });
+	ck_assert_int_eq(settle(claim_one(T0), GAN_DLV_DELIVERED, 0), GAN_OK);
+	put_delivery(
+	    (struct gan_new_delivery){ .key = "k", .operation = "other.op", .newest = "2025" });
+	ck_assert_int_eq(settle(claim_one(T0), GAN_DLV_DELIVERED, 0), GAN_OK);
+	/* Nor does a person send an old one after a newer one: it went dead, that went by. */
+	dead = put_state("2026-01-01T13:00:00Z", "e/13");
+	ck_assert_int_eq(settle(dead, GAN_DLV_DEAD, 0), GAN_OK);
+	evening = put_state("2026-01-01T18:00:00Z", NULL);
+	ck_assert_int_eq(settle(evening, GAN_DLV_UNKNOWN, 0), GAN_OK);
+	ck_assert_int_eq(command(GAN_CMD_NOT_SENT, dlv_text(evening), NULL), GAN_OK);
+	ck_assert_int_eq(claim_one(T0 + 1000), evening); /* itself is not older than itself */
+	ck_assert_int_eq(settle(evening, GAN_DLV_DELIVERED, 0), GAN_OK);
+	ck_assert_int_eq(command(GAN_CMD_RETRY, dlv_text(dead), NULL), GAN_OK);
+	ck_assert_uint_eq(claim_none(T0 + 2000), 0);
+	ck_assert_str_eq(state_of(dead), "skipped");
+}
+END_TEST
+
 START_TEST(after_waits_for_other_effects)
 {
 	const char *after[] = { "first \"quoted\"", "second" };
@@ -554,6 +596,7 @@ main(void)
 	tcase_add_test(tc, an_equal_effect_happens_once);
 	tcase_add_test(tc, another_body_is_a_conflict);
 	tcase_add_test(tc, the_next_takes_over_from_a_dead_one);
+	tcase_add_test(tc, the_newest_of_a_key_wins);
 	tcase_add_test(tc, after_waits_for_other_effects);
 	tcase_add_test(tc, what_never_comes_is_given_up);
 	tcase_add_test(tc, two_of_one_lane_never_wait_for_each_other);

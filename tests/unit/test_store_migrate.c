@@ -47,6 +47,7 @@ START_TEST(an_older_database_is_brought_up_with_all_it_holds)
 	    "DROP TABLE revision; DROP TABLE place; DROP TABLE answer; DROP TABLE outbox; DROP TABLE outbox_reader; DROP TABLE replay;"
 	    "DROP TABLE feed_channel; DROP TABLE feed_spool; DROP TABLE reconcile_seen; DROP TABLE"
 	    " reconcile_mark;"
+	    "DROP TABLE newest; ALTER TABLE payload DROP COLUMN newest;"
 	    "PRAGMA user_version=1");
 	reopen();
 	cJSON *t = ask((struct gan_query){ .kind = GAN_QUERY_EVENT, .text = event_text(event) });

@@ -108,7 +108,7 @@ def test_of_200_changes_50_are_withheld_and_20_come_late(make_gateway, sim, seed
 
 def test_a_webhook_may_be_late_by_the_grace(make_gateway, sim):
     """With a grace, what comes late is not missed at all; what never comes is, from then on."""
-    gan = make_gateway({"r.yaml": RULE}, config=config(sim, grace="3s"))
+    gan = make_gateway({"r.yaml": RULE}, config=config(sim, grace="1h"))
     put(sim, "production_orders", order(1), order(2))
     rounds(gan)
     late, never = order(1, notes="late"), order(2, notes="never")
@@ -118,7 +118,10 @@ def test_a_webhook_may_be_late_by_the_grace(make_gateway, sim):
     assert rounds(gan)["production-order"]["waiting"] == 1
     never["description"] = "changed again meanwhile"  # which begins no new grace
     put(sim, "production_orders", never)
-    kit.wait_until(lambda: rounds(gan)["production-order"]["missed_total"], 15, "the grace ends")
+    assert rounds(gan)["production-order"]["waiting"] == 1
+    gan.reconfigure(sources={"prodsmart": {"reconcile": {"grace": "0s"}}})
+    gan.ctl("reload")
+    assert rounds(gan)["production-order"]["missed_total"] == 1
     assert [e["body"]["notes"] for e in found(gan)] == ["never"]
     event = found(gan)[0]
     assert event["body"]["description"] == "changed again meanwhile"
@@ -254,9 +257,10 @@ def test_pages_a_round_by_the_clock_and_after_a_start(make_gateway, sim):
         return row["last_at"] and row["listed"] == 60
 
     kit.wait_until(listed, 20, "a round by itself")
-    pages = [r["query"] for r in sim.journal("prodsmart", "/api/production-orders/")][-3:]
-    assert [q.split("page=")[1].split("&")[0] for q in pages] == ["1", "2", "3"] or pages
-    assert all("active=true" in q for q in pages)
+    queries = [r["query"] for r in sim.journal("prodsmart", "/api/production-orders/")]
+    assert all("active=true" in q for q in queries)
+    pages = "".join(q.split("page=")[1].split("&")[0] for q in queries)
+    assert "123" in pages and "4" not in pages
     put(sim, "production_orders", order(7, notes="1"))
     kit.wait_until(lambda: len(found(gan)) == 1, 20, "the change")
     gan.stop()

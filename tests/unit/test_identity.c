@@ -28,7 +28,7 @@ compare(enum gan_entity type, const char *a, const char *b, bool same)
 	struct gan_identity x = identity(type, false, a), y = identity(type, false, b);
 
 	ck_assert_str_eq(x.id, y.id);
-	ck_assert_msg((memcmp(x.hash, y.hash, sizeof(x.hash)) == 0) == same, "%s\n%s: %s", a, b,
+	ck_assert_msg((memcmp(x.hash, y.hash, sizeof(x.hash)) == 0) == same, "%s and %s %s", a, b,
 	    same ? "differ" : "are the same");
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/crc.h"
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -77,6 +78,7 @@ struct apart {
 	struct gan_feeds *feeds;
 	char *source, *channel;
 	size_t n, items, unreadable;
+	uint32_t crc;
 };
 
 static void
@@ -113,7 +115,9 @@ on_apart(void *arg, int rc)
 	gan_log(GAN_LOG_DEBUG, &about, "channel %s brought %zu changes", a->channel, a->n);
 	if (c != NULL) {
 		c->events += (int64_t)a->n;
-		c->more = a->items >= GAN_FEED_FULL;
+		/* A channel that gives the same again takes nothing away: no reason to hurry. */
+		c->more = a->items >= GAN_FEED_FULL && a->crc != c->last_crc;
+		c->last_crc = a->crc;
 		gan_channel_says(c, NULL);
 	}
 	step(f);
@@ -132,6 +136,7 @@ take_apart(struct gan_feeds *f, const struct gan_feed_kept *kept)
 	a->n = e.n;
 	a->items = e.items;
 	a->unreadable = e.unreadable;
+	a->crc = gan_crc32c(0, kept->body, kept->len);
 	a->source = gan_asprintf("%s", kept->read.source);
 	a->channel = gan_asprintf("%s", kept->read.channel);
 	if (a->source == NULL || a->channel == NULL)

@@ -24,12 +24,13 @@ struct gan_channel {
 	int64_t every_ms;
 	uv_timer_t timer;
 	enum gan_channel_state state;
-	int lock;     /* file descriptor, or -1 */
-	bool relock;  /* it may be of another account */
-	bool gone;    /* not in the configuration any more */
-	bool closing; /* its timer is */
-	bool more;    /* the last read was full: go on at once */
-	bool lost;    /* ENDING: something may be lost */
+	int lock;          /* file descriptor, or -1 */
+	bool relock;       /* it may be of another account */
+	bool gone;         /* not in the configuration any more */
+	bool closing;      /* its timer is */
+	bool more;         /* the last read was full: go on at once */
+	uint32_t last_crc; /* of what it brought */
+	bool lost;         /* ENDING: something may be lost */
 	unsigned failures;
 	int64_t begun_ms, wait_ms;
 	struct gan_buf answer; /* KEEPING: not committed yet; ENDING: the event of the loss */

@@ -64,6 +64,27 @@ def test_a_full_read_is_followed_by_the_next_one_at_once(make_gateway, sim):
     assert len(gan.deliveries()) == 60
 
 
+def test_a_channel_that_takes_nothing_away_is_not_read_in_a_rush(make_gateway, sim):
+    """It would fill the database at the speed of the quota."""
+    reads = []
+    body = json.dumps([{"product-code": f"P{n}", "stock": n} for n in range(25)]).encode()
+
+    def script(req, sock):
+        if b"authorization" in req.target:
+            sock.sendall(ok(b'{"token": "t", "scopes": ["productions_write"]}',
+                            status="201 Created"))
+            return
+        reads.append(req)
+        sock.sendall(ok(body))
+
+    with Vendor() as vendor:
+        vendor.script = script
+        gan = make_gateway(config=feed(sim, {"STOCK": "stock"}, every="12h", url=vendor.url))
+        kit.wait_until(lambda: channel(gan, "STOCK")["events"] == 50, 10, "two reads")
+        kit.wait_until(lambda: channel(gan, "STOCK")["next_read_at"], 10, "then it rests")
+        assert len(reads) == 2
+
+
 def test_numbers_stay_as_they_were_written(make_gateway, sim):
     push(sim, "STOCK", '{"product-code": "P1", "stock": 2395.10, "big": 9007199254740993}')
     gan = make_gateway(config=feed(sim, {"STOCK": "stock"}))

@@ -7,12 +7,18 @@
  * a delivery of it marks those that wait for it; after the transaction only the
  * marked ones are looked at.  A rollback leaves a mark too many, which costs one
  * look.
+ *
+ * Many may wait for one event of many deliveries: they are told in slices, and
+ * whether it is over is asked once for all that follow each other.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/str.h"
 #include "store/store_priv.h"
+
+#define SLICE_US 10000
 
 struct watch_job {
 	struct gan_job job;
@@ -34,40 +40,65 @@ gan_watch_touch(struct gan_store *s, int64_t event_id)
 	}
 }
 
-/* 1: it is still under way.  The first look also finds that there is no such event. */
+/* GAN_ENOENT: this source sent no such event. */
 static int
-look(struct gan_store *s, struct watch_job *j, bool first)
+is_there(struct gan_store *s, const struct watch_job *j)
+{
+	sqlite3_stmt *st GAN_AUTO(gan_db_rewind) =
+	    gan_bind(s->db, GAN_SQL_EVENT_GET, GAN_I(j->event_id));
+	int rc = gan_db_step(s->db, st);
+
+	if (rc < 0)
+		return rc;
+	return rc > 0 && (j->source == NULL || gan_streq(j->source, gan_col_text(st, 1)))
+		   ? GAN_OK
+		   : GAN_ENOENT;
+}
+
+/* 1: it is still under way, as *open_event is, the last one that was.  The first look also finds
+ * that there is no such event. */
+static int
+look(struct gan_store *s, struct watch_job *j, bool first, int64_t *open_event)
 {
 	int64_t over = 0;
-	int rc =
-	    gan_db_int(s->db, gan_bind(s->db, GAN_SQL_EVENT_OUTCOME, GAN_I(j->event_id)), &over);
+	int rc = GAN_OK;
 
 	j->touched = false;
+	if (j->event_id != *open_event)
+		rc = gan_db_int(
+		    s->db, gan_bind(s->db, GAN_SQL_EVENT_OUTCOME, GAN_I(j->event_id)), &over);
 	if (rc == GAN_ENOENT) /* not mapped yet, if it is there */
 		rc = GAN_OK;
-	if (rc == GAN_OK && over == 0 && !first)
-		return 1;
+	if (rc == GAN_OK && over == 0) {
+		*open_event = j->event_id;
+		rc = first ? is_there(s, j) : GAN_OK;
+		return rc == GAN_OK ? 1 : rc;
+	}
 	if (rc == GAN_OK)
 		rc = gan_shape_event_id(s, j->event_id, j->source, false, 0, NULL, NULL, &j->out);
-	if (rc == GAN_OK && over == 0) {
-		gan_buf_fini(&j->out);
-		return 1;
-	}
 	return rc == GAN_OK && j->out.failed ? GAN_ELIMIT : rc;
 }
 
-/* Of those in q: what is over goes to s->ran, the others wait on. */
+/* Of those in q: what is over goes to s->ran, the others wait on; *later gets those that have to
+ * be looked at when the slice is over. */
 static bool
-run_queue(struct gan_store *s, struct gan_queue *q, bool all, int64_t now_ms)
+run_queue(
+    struct gan_store *s, struct gan_queue *q, bool all, int64_t end_us, struct gan_queue *later)
 {
 	struct gan_queue rest = { NULL, &rest.head };
+	int64_t now_ms = gan_mono_ms(), open_event = 0;
 	struct gan_job *job;
 	bool any = false;
 
 	while (!s->db->broken && (job = gan_queue_pop(q)) != NULL) {
 		struct watch_job *j = (struct watch_job *)job;
+		bool due = all || j->touched;
 
-		job->rc = all || j->touched ? look(s, j, all) : 1;
+		if (due && gan_mono_us() > end_us) {
+			gan_queue_push(later, job);
+			continue;
+		}
+		job->rc = due ? look(s, j, all, &open_event) : 1;
 		if (job->rc > 0 && now_ms >= j->until_ms)
 			job->rc = GAN_EBUSY;
 		any = any || job->rc <= 0;
@@ -82,16 +113,19 @@ run_queue(struct gan_store *s, struct gan_queue *q, bool all, int64_t now_ms)
 bool
 gan_watch_run(struct gan_store *s)
 {
-	struct gan_queue old = { NULL, &old.head };
-	int64_t now_ms;
+	struct gan_queue old = { NULL, &old.head }, later = { NULL, &later.head };
+	int64_t end_us;
 	bool any;
 
 	if (s->watching.head == NULL && s->mine[GAN_JOB_WATCH].head == NULL)
 		return false;
-	now_ms = gan_mono_ms();
+	end_us = gan_mono_us() + SLICE_US;
 	gan_queue_append(&old, &s->watching);
-	any = run_queue(s, &old, false, now_ms);
-	return run_queue(s, &s->mine[GAN_JOB_WATCH], true, now_ms) || any;
+	any = run_queue(s, &old, false, end_us, &later);
+	any = run_queue(s, &s->mine[GAN_JOB_WATCH], true, end_us, &later) || any;
+	/* The store thread comes back at once while there are some. */
+	gan_queue_append(&s->mine[GAN_JOB_WATCH], &later);
+	return any;
 }
 
 /* ---- the job ------------------------------------------------------------------------ */

@@ -144,6 +144,75 @@ START_TEST(only_so_many_wait_and_all_hear_of_the_end)
 }
 END_TEST
 
+/* Those who wait for one large event, and a sender who comes when the first of them is told. */
+static struct {
+	int told, told_before_sender;
+	bool all, sender;
+} crowd;
+
+static void
+crowd_sender(void *arg, int rc, enum gan_ingest_verdict verdict, int64_t id)
+{
+	(void)arg;
+	(void)id;
+	ck_assert_int_eq(rc, GAN_OK);
+	ck_assert_int_eq(verdict, GAN_INGEST_STORED);
+	crowd.told_before_sender = crowd.told;
+	crowd.sender = true;
+}
+
+static void
+crowd_told(void *arg, int rc, const char *json, size_t len)
+{
+	const struct gan_ingest in = { .source = "erp",
+		.topic = "t",
+		.topic_raw = "t",
+		.meta = "{}",
+		.body = strdup("{}"),
+		.body_len = 2,
+		.received_ms = T0 };
+
+	(void)arg;
+	ck_assert_int_eq(rc, GAN_OK);
+	ck_assert_uint_eq(strlen(json), len);
+	if (crowd.told++ == 0)
+		ck_assert_int_eq(gan_store_ingest(st, &in, crowd_sender, NULL), GAN_OK);
+	else
+		free(in.body);
+	crowd.all = crowd.told == GAN_WATCH_MAX;
+}
+
+START_TEST(a_crowd_that_waits_keeps_no_sender_waiting)
+{
+	struct gan_new_delivery *d = calloc(1000, sizeof(*d));
+	int64_t event = put("{}");
+
+	for (unsigned i = 0; i < 1000; i++)
+		d[i] = (struct gan_new_delivery){ .rule = "a",
+			.output_no = i,
+			.connector = "c",
+			.operation = "o",
+			.body = "{}",
+			.body_len = 2,
+			.valid_until_ms = T0 + 1 };
+	ck_assert_int_eq(map((struct gan_map_commit){ .event_id = event,
+			     .state = GAN_EVENT_MAPPED,
+			     .deliveries = d,
+			     .ndeliveries = 1000 }),
+	    GAN_OK);
+	free(d);
+	memset(&crowd, 0, sizeof(crowd));
+	for (int i = 0; i < GAN_WATCH_MAX; i++)
+		ck_assert_int_eq(
+		    gan_store_watch(st, event, "erp", soon(), crowd_told, NULL), GAN_OK);
+	for (int i = 0; i < 100 && !crowd.all; i++) /* all of them expire */
+		ck_assert_uint_eq(claim_none(gan_wall_ms() + 60000), 0);
+	wait_for(&crowd.all);
+	wait_for(&crowd.sender);
+	ck_assert_int_lt(crowd.told_before_sender, GAN_WATCH_MAX);
+}
+END_TEST
+
 /* "e1 e2 ...|next": what a page of the key tells. */
 static cJSON *
 page(const char *key, const char *source, unsigned limit, const char *before)
@@ -250,6 +319,7 @@ main(void)
 	tcase_add_test(tc, what_makes_no_delivery_is_over_when_it_is_mapped);
 	tcase_add_test(tc, nobody_waits_for_ever_or_for_others);
 	tcase_add_test(tc, only_so_many_wait_and_all_hear_of_the_end);
+	tcase_add_test(tc, a_crowd_that_waits_keeps_no_sender_waiting);
 	tcase_add_test(tc, a_sender_sees_its_own_events_of_a_key_in_pages);
 	suite_add_tcase(s, tc);
 	return run_suite(s);

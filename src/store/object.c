@@ -8,6 +8,7 @@
 #include "store/query_priv.h"
 
 #define SLICE_US 15000
+#define PAGE_BYTES (4u << 20) /* then a page is full, if it has one at least */
 
 /* Does this delivery stand for its event: is it the newest one of it with the key? */
 static int
@@ -25,16 +26,21 @@ static int
 tell(struct gan_store *s, struct query_job *j, int64_t id, int64_t event)
 {
 	struct gan_buf one GAN_AUTO(gan_buf_fini) = { .max = j->out.max };
-	int rc = stands(s, j, id, event);
+	int rc;
 
+	/* One event may have a thousand of them side by side: the first was the newest. */
+	if (event == j->key_event)
+		return GAN_OK;
+	j->key_event = event;
+	rc = gan_event_is_of(s, event, j->q.source);
+	if (rc > 0)
+		rc = stands(s, j, id, event);
 	if (rc <= 0)
 		return rc;
 	rc = gan_shape_event_id(s, event, j->q.source, false, 0, j->q.text, NULL, &one);
-	if (rc == GAN_ENOENT)
-		return GAN_OK; /* of another source, or no longer kept */
 	if (rc < 0)
 		return rc;
-	if (j->found == j->q.limit)
+	if (j->found == j->q.limit || (j->found > 0 && j->out.len + one.len > PAGE_BYTES))
 		return 1;
 	if (one.failed)
 		j->out.failed = true;
@@ -50,7 +56,6 @@ tell_part(struct gan_store *s, struct query_job *j, int64_t end)
 {
 	sqlite3_stmt *st GAN_AUTO(gan_db_rewind) = gan_bind(
 	    s->db, GAN_SQL_DLV_LIST_KEY, GAN_I(j->below), GAN_T(j->q.text), GAN_I(j->key_part));
-	unsigned looked = 0;
 	int rc;
 
 	while ((rc = gan_db_step(s->db, st)) > 0) {
@@ -62,7 +67,7 @@ tell_part(struct gan_store *s, struct query_job *j, int64_t end)
 		if (rc != GAN_OK)
 			return rc < 0 ? rc : GAN_OK;
 		j->below = id;
-		if (++looked % 32 == 0 && gan_mono_us() > end)
+		if (gan_mono_us() > end)
 			return 1;
 	}
 	return rc;

@@ -24,7 +24,8 @@ struct query_job {
 	/* Of a key: the part looked at, the oldest there is. */
 	int64_t key_part, last_part;
 	bool parts_known;
-	bool full; /* of an object: there is another page */
+	int64_t key_event; /* of an object: whose rows go by at the moment */
+	bool full;         /* there is another page */
 	/* Of a check. */
 	bool checking;
 	size_t part;

@@ -393,6 +393,15 @@ gan_shape_event(struct gan_store *s, sqlite3_stmt *row, bool bodies, int64_t onl
 }
 
 int
+gan_event_is_of(struct gan_store *s, int64_t id, const char *source)
+{
+	sqlite3_stmt *st GAN_AUTO(gan_db_rewind) = gan_bind(s->db, GAN_SQL_EVENT_GET, GAN_I(id));
+	int rc = gan_db_step(s->db, st);
+
+	return rc > 0 ? source == NULL || gan_streq(source, gan_col_text(st, 1)) : rc;
+}
+
+int
 gan_shape_event_id(struct gan_store *s, int64_t id, const char *source, bool bodies,
     int64_t only_delivery, const char *only_key, const char *only_effect, struct gan_buf *b)
 {

@@ -501,6 +501,8 @@ GAN_MUST_CHECK int gan_attempt_put(
 
 GAN_MUST_CHECK int gan_shape_event(struct gan_store *s, sqlite3_stmt *row, bool bodies,
     int64_t only_delivery, const char *only_key, const char *only_effect, struct gan_buf *out);
+/* 1: there is such an event, of this source when one is given; 0: there is none. */
+GAN_MUST_CHECK int gan_event_is_of(struct gan_store *s, int64_t id, const char *source);
 GAN_MUST_CHECK int gan_shape_event_id(struct gan_store *s, int64_t id, const char *source,
     bool bodies, int64_t only_delivery, const char *only_key, const char *only_effect,
     struct gan_buf *out);

@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/str.h"
 #include "store/store_priv.h"
 
 #define SLICE_US 10000
@@ -40,21 +39,6 @@ gan_watch_touch(struct gan_store *s, int64_t event_id)
 	}
 }
 
-/* GAN_ENOENT: this source sent no such event. */
-static int
-is_there(struct gan_store *s, const struct watch_job *j)
-{
-	sqlite3_stmt *st GAN_AUTO(gan_db_rewind) =
-	    gan_bind(s->db, GAN_SQL_EVENT_GET, GAN_I(j->event_id));
-	int rc = gan_db_step(s->db, st);
-
-	if (rc < 0)
-		return rc;
-	return rc > 0 && (j->source == NULL || gan_streq(j->source, gan_col_text(st, 1)))
-		   ? GAN_OK
-		   : GAN_ENOENT;
-}
-
 /* 1: it is still under way, as *open_event is, the last one that was.  The first look also finds
  * that there is no such event. */
 static int
@@ -71,8 +55,8 @@ look(struct gan_store *s, struct watch_job *j, bool first, int64_t *open_event)
 		rc = GAN_OK;
 	if (rc == GAN_OK && over == 0) {
 		*open_event = j->event_id;
-		rc = first ? is_there(s, j) : GAN_OK;
-		return rc == GAN_OK ? 1 : rc;
+		rc = first ? gan_event_is_of(s, j->event_id, j->source) : 1;
+		return rc == 0 ? GAN_ENOENT : rc;
 	}
 	if (rc == GAN_OK)
 		rc = gan_shape_event_id(s, j->event_id, j->source, false, 0, NULL, NULL, &j->out);

@@ -224,6 +224,32 @@ page(const char *key, const char *source, unsigned limit, const char *before)
 	    .before = before });
 }
 
+/* An order of a thousand lines that all have its key. */
+static int64_t
+put_large(const char *source, const char *key)
+{
+	struct got g = put_full(source, "t", "{}", T0, GAN_DEDUPE_NONE, NULL, NULL);
+	struct gan_new_delivery *d = calloc(1000, sizeof(*d));
+
+	for (unsigned i = 0; i < 1000; i++)
+		d[i] = (struct gan_new_delivery){ .rule = "a",
+			.output_no = i,
+			.connector = "c",
+			.operation = "o",
+			.key = key,
+			.body = "{}",
+			.body_len = 2 };
+	ck_assert_int_eq(map((struct gan_map_commit){ .event_id = g.id,
+			     .source = source,
+			     .topic = "t",
+			     .state = GAN_EVENT_MAPPED,
+			     .deliveries = d,
+			     .ndeliveries = 1000 }),
+	    GAN_OK);
+	free(d);
+	return g.id;
+}
+
 static int64_t
 put_from(const char *source, const char *key)
 {
@@ -307,6 +333,38 @@ START_TEST(a_sender_sees_its_own_events_of_a_key_in_pages)
 }
 END_TEST
 
+START_TEST(large_events_of_a_key_are_told_in_pages_of_a_size)
+{
+	enum { N = 24 };
+	int64_t own[N];
+	char before[GAN_ID_LEN] = "";
+	unsigned pages = 0, n = 0;
+	cJSON *t, *e, *next;
+
+	for (int i = 0; i < N; i++)
+		own[i] = put_large("erp", "po/1");
+	put_large("lab", "po/1");
+	do {
+		t = page("po/1", "erp", 100, before[0] == '\0' ? NULL : before);
+		cJSON_ArrayForEach(e, cJSON_GetObjectItem(t, "events"))
+		{
+			ck_assert_uint_lt(n, N);
+			ck_assert_str_eq(
+			    cJSON_GetObjectItem(e, "id")->valuestring, event_text(own[N - 1 - n]));
+			ck_assert_int_eq(
+			    cJSON_GetArraySize(cJSON_GetObjectItem(e, "deliveries")), 1000);
+			n++;
+		}
+		next = cJSON_GetObjectItem(t, "next");
+		snprintf(
+		    before, sizeof(before), "%s", cJSON_IsString(next) ? next->valuestring : "");
+		cJSON_Delete(t);
+	} while (++pages < 10 && before[0] != '\0');
+	ck_assert_uint_eq(n, N);
+	ck_assert_uint_eq(pages, 2);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -321,6 +379,7 @@ main(void)
 	tcase_add_test(tc, only_so_many_wait_and_all_hear_of_the_end);
 	tcase_add_test(tc, a_crowd_that_waits_keeps_no_sender_waiting);
 	tcase_add_test(tc, a_sender_sees_its_own_events_of_a_key_in_pages);
+	tcase_add_test(tc, large_events_of_a_key_are_told_in_pages_of_a_size);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }

@@ -188,6 +188,10 @@ void gan_wait_on_timer(uv_timer_t *t);
 /* May one more wait, for whatever it is? */
 bool gan_wait_has_room(const struct gan_inbound *in);
 
+/* To who asks for a large answer while gan_request_has_room() says no. */
+#define GAN_ANSWERS_UNREAD                                                                         \
+	"Too many large answers are not read to their end. Read those, or ask for less at once."
+
 /* "wait=N" for Preference-Applied, into out; NULL unless x did wait. */
 #define GAN_WAIT_TEXT 16
 const char *gan_wait_applied(const struct gan_exchange *x, char out[GAN_WAIT_TEXT]);

@@ -29,7 +29,10 @@ on_found(void *arg, int rc, const char *json, size_t len)
 
 	if (x->req == NULL)
 		return;
-	if (rc == GAN_OK)
+	if (rc == GAN_OK && !gan_request_has_room(x->req, len))
+		(void)gan_request_problem(
+		    x->req, GAN_PROBLEM_UNAVAILABLE, RETRY_AFTER_S, GAN_ANSWERS_UNREAD);
+	else if (rc == GAN_OK)
 		(void)gan_request_answer(x->req, &(struct gan_answer){ .status = 200,
 						     .type = "application/json",
 						     .body = json,

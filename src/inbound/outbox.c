@@ -173,6 +173,9 @@ on_read(void *arg, int rc, const char *json, size_t len, size_t n)
 		return; /* the reader is gone: it is told again */
 	if (rc != GAN_OK)
 		answer_failure(x, rc, json);
+	else if (!gan_request_has_room(x->req, len)) /* it is told again */
+		(void)gan_request_problem(
+		    x->req, GAN_PROBLEM_UNAVAILABLE, RETRY_AFTER_S, GAN_ANSWERS_UNREAD);
 	else if (n > 0 || x->in->draining || gan_mono_ms() >= x->pull->wait_until_ms)
 		answer_json(x, json, len);
 	else if (readers(x->in) >= READERS_MAX || !gan_wait_has_room(x->in))

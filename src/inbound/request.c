@@ -25,6 +25,7 @@
 #include "inbound/server_priv.h"
 
 enum {
+	SMALL_ANSWER = 64 << 10,
 	DRAIN_FACTOR = 4, /* a body this many times too large is cut instead of read */
 
 	/* In a query, in a Cookie: libmicrohttpd makes a record of each, and runs out of room. */
@@ -63,6 +64,7 @@ gan_request_end(struct gan_request *r)
 	conn->used = true;
 	conn->since_ms = gan_mono_ms();
 	conn->server->buffered -= r->body.len;
+	conn->server->unsent -= r->answer_len;
 	gan_buf_fini(&r->body);
 	if (r->response != NULL)
 		MHD_destroy_response(r->response);
@@ -261,6 +263,14 @@ add_headers(struct MHD_Response *m, const struct gan_request *r, const struct ga
 }
 
 bool
+gan_request_has_room(const struct gan_request *r, size_t len)
+{
+	const struct gan_server *s = r->conn->server;
+
+	return len <= SMALL_ANSWER || s->unsent + len <= s->opt.max_buffered;
+}
+
+bool
 gan_request_answer(struct gan_request *r, const struct gan_answer *a)
 {
 	struct gan_server *s = r->conn->server;
@@ -278,6 +288,7 @@ gan_request_answer(struct gan_request *r, const struct gan_answer *a)
 	r->response = m;
 	r->status = a->status;
 	r->answer_len = a->len;
+	s->unsent += a->len;
 	if (r->suspended) {
 		r->suspended = false;
 		r->waited_ms = gan_mono_ms() - r->wait_since_ms;

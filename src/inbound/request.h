@@ -56,6 +56,13 @@ struct gan_answer {
 bool gan_request_answer(struct gan_request *r, const struct gan_answer *a);
 
 /*
+ * May an answer of so many bytes wait to be read, beside those that do?  For
+ * who is asked for much and changes nothing: slow readers of it all must not
+ * fill the memory.  Small ones always may.
+ */
+bool gan_request_has_room(const struct gan_request *r, size_t len);
+
+/*
  * Whoever lets a request wait on purpose says until when (gan_mono_ms()): the
  * server's own patience with the handler ends then instead, if that is later.
  */

@@ -25,7 +25,7 @@ struct gan_server_options {
 	uint16_t port;    /* 0: any free one */
 	int listen_fd;    /* a listening socket, taken over (also on failure), or -1 */
 	uint64_t max_body;
-	uint64_t max_buffered; /* of all bodies that are arriving; 0: 64 MiB */
+	uint64_t max_buffered; /* of all bodies that are arriving; of answers, too; 0: 64 MiB */
 	unsigned max_connections;
 	bool keep_alive;
 

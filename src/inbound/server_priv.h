@@ -73,6 +73,7 @@ struct gan_server {
 	unsigned nhandles;     /* not closed yet */
 	struct gan_conn conns; /* head of the ring */
 	uint64_t buffered;     /* bytes of all bodies */
+	uint64_t unsent;       /* bytes of all answers that are not read to their end */
 	bool pumping, resumed, starved, paused, closing;
 	uint64_t calls, calls_seen; /* of MHD to us; at the last look */
 	unsigned still;             /* looks in a row at which nothing had moved */

@@ -159,7 +159,7 @@ on_outcome(void *arg, int rc, const char *json, size_t len)
 	    .value = gan_wait_applied(x, applied) } };
 	size_t n = 1;
 
-	if (rc != GAN_OK) {
+	if (rc != GAN_OK || (x->req != NULL && !gan_request_has_room(x->req, len))) {
 		over(x);
 		return;
 	}

@@ -5,11 +5,13 @@ import copy
 import http.client
 import json
 import random
+import socket
 import threading
 import time
 
 import kit
 import pytest
+import raw
 import rules
 
 # {n, key} -> a message of that body for the ERP.
@@ -145,6 +147,34 @@ def test_readers_that_wait_are_bounded_and_let_go_in_a_drain(gan):
     for t in threads:
         t.join(20)
     assert [a.status for a in answers[2:]] == [200] * 64
+
+
+def test_large_answers_that_nobody_reads_are_bounded(gan):
+    """Readers that ask for much and take nothing in: the memory is not theirs."""
+    gan.rule("10-tell.yaml", TELL.replace('amount: "1.10"', 'pad: ("x" * 980000)'))
+    gan.ctl("reload")
+    for n in range(5):
+        post(gan, n, str(n))
+    wait_backlog(gan, 5)
+    page = kit.wait_until(lambda: (lambda p: len(p["messages"]) == 5 and p)(read(gan)), 20, "all")
+    held = [raw.connect(gan) for _ in range(40)]
+    try:
+        for sock in held:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            sock.sendall(f"GET /v1/outbox/outbox HTTP/1.1\r\nHost: g\r\n"
+                         f"Authorization: Bearer {TOKENS['outbox']}\r\n\r\n".encode())
+        got = kit.wait_until(lambda: (lambda a: a.status == 503 and a)(ask(gan, "GET", "outbox")),
+                             20, "no more of it is kept")
+        assert got.headers["retry-after"] == "5"
+        assert "not read to their end" in got.json()["detail"]
+        # Nobody else has to suffer.
+        post(gan, 6, "6")
+        assert ack(gan, page["messages"][0]["cursor"]).json()["acknowledged"] == 1
+    finally:
+        for sock in held:
+            sock.close()
+    kit.wait_until(lambda: ask(gan, "GET", "outbox").status == 200, 20, "there is room again")
+    assert [m["id"] for m in read(gan)["messages"]][:4] == [m["id"] for m in page["messages"]][1:]
 
 
 def test_who_may_read(gan):

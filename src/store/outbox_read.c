@@ -15,6 +15,7 @@
 #define NPRIO 3
 #define HEADS 64            /* looked at by one statement */
 #define ADMIT_MAX 256       /* heads that one read brings in */
+#define AWAY_MAX 128        /* that were not told after all, of one COMMIT */
 #define LIMIT_MAX 1000      /* messages of one answer */
 #define BYTES_MAX (4 << 20) /* bodies of one answer, about */
 #define ACK_BATCH 200       /* of one COMMIT */
@@ -23,12 +24,14 @@
 
 struct read_job {
 	struct gan_job job;
+	struct gan_store *store;
 	struct gan_claim_at at;
 	unsigned limit;
 	char *connector, *after;
 	struct gan_buf out;
 	size_t n;
 	int64_t next; /* of the last one that is told */
+	bool more;    /* there may be others behind those that were not told */
 	gan_outbox_fn cb;
 	void *arg;
 	char text[];
@@ -121,7 +124,7 @@ look_at(struct gan_store *s, struct read_job *j, int64_t pos, int64_t id, bool t
 	return rc < 0 ? rc : tell(s, j, &d, pos);
 }
 
-/* Some of those found may not be told after all: go on, but not for ever. */
+/* Some of those found may not be told after all: go on, but not for ever in one COMMIT. */
 static int
 collect(struct gan_store *s, struct read_job *j, int64_t from, int64_t shown)
 {
@@ -144,8 +147,8 @@ collect(struct gan_store *s, struct read_job *j, int64_t from, int64_t shown)
 			from = pos[i];
 		}
 		looked += n;
-	} while (rc >= 0 && n > 0 && j->n < j->limit && j->out.len < BYTES_MAX &&
-		 looked < 2 * LIMIT_MAX);
+		j->more = looked - j->n >= AWAY_MAX;
+	} while (rc >= 0 && n > 0 && j->n < j->limit && j->out.len < BYTES_MAX && !j->more);
 	return rc < 0 ? rc : GAN_OK;
 }
 
@@ -174,6 +177,7 @@ read_run(struct gan_store *s, struct gan_job *job)
 
 	gan_buf_clear(&j->out);
 	j->n = 0;
+	j->more = false;
 	job->rc = s->leases_stand ? GAN_EFULL : GAN_OK;
 	rc = job->rc == GAN_OK ? is_paused(s, j) : 0;
 	if (rc > 0)
@@ -203,6 +207,8 @@ read_run(struct gan_store *s, struct gan_job *job)
 	return rc;
 }
 
+static int read_post(struct gan_store *s, const struct read_job *like);
+
 static void
 read_done(struct gan_job *job)
 {
@@ -210,6 +216,9 @@ read_done(struct gan_job *job)
 	bool told = job->rc == GAN_OK || job->rc == GAN_ESTATE;
 	const char *text = told && j->out.data != NULL ? j->out.data : "";
 
+	/* Who is told that there is nothing may not come again for long: that has to be so. */
+	if (job->rc == GAN_OK && j->n == 0 && j->more && read_post(j->store, j) == GAN_OK)
+		return;
 	j->cb(j->arg, job->rc, text, told ? j->out.len : 0, job->rc == GAN_OK ? j->n : 0);
 }
 
@@ -221,28 +230,41 @@ read_fini(struct gan_job *job)
 
 static const struct gan_job_ops read_ops = { GAN_JOB_CLAIM, read_run, read_done, read_fini, NULL };
 
-int
-gan_store_outbox_read(
-    struct gan_store *s, const struct gan_outbox_read *r, gan_outbox_fn cb, void *arg)
+static int
+read_post(struct gan_store *s, const struct read_job *like)
 {
-	const char *after = r->after == NULL ? "" : r->after;
-	size_t n = strlen(r->connector) + 1, k = strlen(after) + 1;
+	size_t n = strlen(like->connector) + 1, k = strlen(like->after) + 1;
 	struct read_job *j = gan_store_job_new(sizeof(*j) + n + k, &read_ops);
 	struct gan_job *job = j == NULL ? NULL : &j->job;
 	int rc;
 
 	if (j == NULL)
 		return GAN_ENOMEM;
-	j->connector = memcpy(j->text, r->connector, n);
-	j->after = memcpy(j->text + n, after, k);
-	j->at = r->at;
-	j->limit = r->limit < LIMIT_MAX ? r->limit : LIMIT_MAX;
-	j->cb = cb;
-	j->arg = arg;
+	j->store = s;
+	j->connector = memcpy(j->text, like->connector, n);
+	j->after = memcpy(j->text + n, like->after, k);
+	j->at = like->at;
+	j->limit = like->limit < LIMIT_MAX ? like->limit : LIMIT_MAX;
+	j->cb = like->cb;
+	j->arg = like->arg;
 	rc = gan_store_job_post(s, job);
 	if (rc < 0)
 		gan_store_job_free(&job);
 	return rc;
+}
+
+int
+gan_store_outbox_read(
+    struct gan_store *s, const struct gan_outbox_read *r, gan_outbox_fn cb, void *arg)
+{
+	const char *after = r->after == NULL ? "" : r->after;
+
+	return read_post(s, &(struct read_job){ .connector = (char *)(uintptr_t)r->connector,
+				.after = (char *)(uintptr_t)after,
+				.at = r->at,
+				.limit = r->limit,
+				.cb = cb,
+				.arg = arg });
 }
 
 /* ---- acknowledging -------------------------------------------------------------------------- */

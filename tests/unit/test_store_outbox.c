@@ -455,6 +455,34 @@ START_TEST(many_are_acknowledged_at_once)
 }
 END_TEST
 
+START_TEST(what_is_good_is_found_behind_all_that_is_too_old)
+{
+	struct gan_new_delivery *d = calloc(1000, sizeof(*d));
+
+	for (unsigned i = 0; i < 1000; i++)
+		d[i] = (struct gan_new_delivery){ .rule = "r",
+			.output_no = i,
+			.connector = "c",
+			.operation = "o",
+			.body = "{\"m\":\"old\"}",
+			.body_len = 11,
+			.valid_until_ms = T0 + 1000,
+			.pull = true };
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(map((struct gan_map_commit){ .event_id = put("{}"),
+				     .state = GAN_EVENT_MAPPED,
+				     .deliveries = d,
+				     .ndeliveries = 1000 }),
+		    GAN_OK);
+	free(d);
+	(void)message("good", PLAIN);
+	/* They come into the outbox, but nobody is told of them in time. */
+	for (int i = 0; i < 20; i++)
+		ck_assert_str_eq(told_at(NULL, 0, T0), "");
+	ck_assert_str_eq(told(NULL), "good");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -481,6 +509,7 @@ main(void)
 	tcase_add_test(tc, a_skipped_one_may_have_been_taken_in);
 	tcase_add_test(tc, lanes_become_messages);
 	tcase_add_test(tc, many_are_acknowledged_at_once);
+	tcase_add_test(tc, what_is_good_is_found_behind_all_that_is_too_old);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }

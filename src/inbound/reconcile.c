@@ -18,12 +18,6 @@ enum {
 	RETRY_MS = 300000, /* after a round that failed, unless `every` is shorter */
 };
 
-static const char *
-name_of(const struct gan_recon_kind *k)
-{
-	return k->list == NULL ? GAN_RECON_MOVES : gan_entity_names[k->list->type];
-}
-
 /* ---- sources --------------------------------------------------------------------- */
 
 static void
@@ -39,13 +33,59 @@ source_free(struct gan_recon_source **sp)
 }
 
 static struct gan_recon_source *
-source_find(const struct gan_reconcile *r, const char *name)
+source_new(const char *name)
 {
-	for (struct gan_recon_source *s = r->sources; s != NULL; s = s->next) {
-		if (strcmp(s->name, name) == 0)
-			return s;
+	struct gan_recon_source *s = calloc(1, sizeof(*s));
+
+	if (s != NULL)
+		s->name = gan_asprintf("%s", name);
+	if (s != NULL && s->name == NULL)
+		source_free(&s);
+	return s;
+}
+
+static struct gan_recon_source **
+place_of(struct gan_recon_source **list, const char *name)
+{
+	while (*list != NULL && strcmp((*list)->name, name) != 0)
+		list = &(*list)->next;
+	return list;
+}
+
+static struct gan_recon_source *
+source_find(struct gan_reconcile *r, const char *name)
+{
+	return *place_of(&r->sources, name);
+}
+
+/* One that was here before goes on where it stood. */
+static struct gan_recon_source *
+source_add(struct gan_reconcile *r, const char *name)
+{
+	struct gan_recon_source **at = place_of(&r->past, name), *s = *at;
+
+	if (s != NULL)
+		*at = s->next;
+	else
+		s = source_new(name);
+	if (s == NULL)
+		return NULL;
+	s->next = r->sources;
+	r->sources = s;
+	return s;
+}
+
+/* It is not asked any more; what is known of it stays. */
+static void
+source_rest(struct gan_reconcile *r, struct gan_recon_source *s)
+{
+	s->soon = false;
+	for (size_t i = 0; i < GAN_RECON_KINDS; i++) {
+		s->kinds[i].due = false;
+		s->kinds[i].error[0] = '\0';
 	}
-	return NULL;
+	s->next = r->past;
+	r->past = s;
 }
 
 static bool
@@ -58,17 +98,23 @@ has_channel(const struct gan_conf_source *conf, enum gan_entity type)
 	return false;
 }
 
+static void
+kinds_init(struct gan_recon_source *s)
+{
+	gan_must(gan_recon_nlists < GAN_RECON_KINDS);
+	for (size_t i = 0; i < gan_recon_nlists; i++)
+		s->kinds[i].list = &gan_recon_lists[i];
+}
+
 /* What is asked for: what its webhooks, or its channels, tell of. */
 static void
 source_kinds(struct gan_recon_source *s, const struct gan_conf_source *conf)
 {
-	gan_must(gan_recon_nlists < GAN_RECON_KINDS);
+	kinds_init(s);
 	for (size_t i = 0; i < GAN_RECON_KINDS; i++) {
 		struct gan_recon_kind *k = &s->kinds[i];
-		const struct gan_recon_list *list =
-		    i < gan_recon_nlists ? &gan_recon_lists[i] : NULL;
+		const struct gan_recon_list *list = k->list;
 
-		k->list = list;
 		k->on = s->feed        ? list != NULL && has_channel(conf, list->type)
 			: list != NULL ? list->webhook
 				       : true;
@@ -118,16 +164,9 @@ tune(struct gan_reconcile *r)
 		if (!conf->reconcile.on)
 			continue;
 		s = source_find(r, conf->name);
-		if (s == NULL) {
-			s = calloc(1, sizeof(*s));
-			if (s == NULL || (s->name = gan_asprintf("%s", conf->name)) == NULL) {
-				free(s);
-				return false;
-			}
-			s->next = r->sources;
-			r->sources = s;
-		}
-		if (!source_tune(s, conf))
+		if (s == NULL)
+			s = source_add(r, conf->name);
+		if (s == NULL || !source_tune(s, conf))
 			return false;
 	}
 	return true;
@@ -144,7 +183,7 @@ drop_gone(struct gan_reconcile *r)
 			continue;
 		}
 		*at = s->next;
-		source_free(&s);
+		source_rest(r, s);
 	}
 }
 
@@ -169,9 +208,13 @@ arm(struct gan_reconcile *r)
 
 	if (r->draining || r->round.source != NULL)
 		return;
-	for (const struct gan_recon_source *s = r->sources; s != NULL; s = s->next) {
-		int64_t at = is_due(s) && !s->soon ? now : s->next_ms;
+	for (struct gan_recon_source *s = r->sources; s != NULL; s = s->next) {
+		int64_t most = now + (s->every_ms > SOON_MS ? s->every_ms : SOON_MS), at;
 
+		/* The clock went back: nobody must wait until it is there again. */
+		if (s->next_ms > most)
+			s->next_ms = most;
+		at = is_due(s) && !s->soon ? now : s->next_ms;
 		next = at < next ? at : next;
 	}
 	if (next == INT64_MAX)
@@ -365,7 +408,7 @@ gan_recon_failed(struct gan_reconcile *r, const char *fmt, ...)
 	if (strcmp(text, k->error) != 0)
 		gan_log(GAN_LOG_WARNING,
 		    &(struct gan_log_about){ .source = s->name, .connector = s->connector },
-		    "reconciliation of %s failed, it is tried again: %s", name_of(k), text);
+		    "reconciliation of %s failed, it is tried again: %s", gan_recon_name(k), text);
 	memcpy(k->error, text, sizeof(text));
 	if (s->next_ms > gan_wall_ms() + retry)
 		s->next_ms = gan_wall_ms() + retry;
@@ -384,7 +427,7 @@ log_round(const struct gan_recon_source *s)
 			gan_log(GAN_LOG_NOTICE, &about,
 			    "reconciliation: %lld of %lld listed entities of kind %s were in a "
 			    "state that nobody had told; each is an event now",
-			    (long long)k->told, (long long)k->listed, name_of(k));
+			    (long long)k->told, (long long)k->listed, gan_recon_name(k));
 	}
 }
 
@@ -402,15 +445,33 @@ gan_recon_over(struct gan_reconcile *r)
 /* ---- life -------------------------------------------------------------------------------------
  */
 
+struct marks {
+	struct gan_reconcile *r;
+	bool no_memory;
+};
+
 static void
 on_mark(void *arg, const struct gan_recon_mark *m)
 {
-	struct gan_recon_source *s = source_find(arg, m->source);
+	struct marks *marks = arg;
+	struct gan_reconcile *r = marks->r;
+	struct gan_recon_source *s = source_find(r, m->source);
 
-	for (size_t i = 0; s != NULL && i < GAN_RECON_KINDS; i++) {
+	if (s == NULL)
+		s = *place_of(&r->past, m->source);
+	if (s == NULL) {
+		s = source_new(m->source);
+		if (s == NULL) {
+			marks->no_memory = true;
+			return;
+		}
+		kinds_init(s);
+		source_rest(r, s);
+	}
+	for (size_t i = 0; i < GAN_RECON_KINDS; i++) {
 		struct gan_recon_kind *k = &s->kinds[i];
 
-		if (strcmp(name_of(k), m->type) != 0)
+		if (strcmp(gan_recon_name(k), m->type) != 0)
 			continue;
 		k->at_ms = m->at_ms;
 		k->missed = m->missed;
@@ -424,6 +485,7 @@ gan_reconcile_open(uv_loop_t *loop, const struct gan_reconcile_options *opt,
     struct gan_reconcile **ret_rec, struct gan_err *err)
 {
 	struct gan_reconcile *r = calloc(1, sizeof(*r));
+	struct marks marks = { .r = r };
 	int rc;
 
 	if (r == NULL)
@@ -433,8 +495,10 @@ gan_reconcile_open(uv_loop_t *loop, const struct gan_reconcile_options *opt,
 	r->conf = gan_config_ref(opt->conf);
 	gan_must(uv_timer_init(loop, &r->timer) == 0);
 	r->timer.data = r;
-	rc = tune(r) ? gan_store_recon_marks(opt->store, on_mark, r, err)
+	rc = tune(r) ? gan_store_recon_marks(opt->store, on_mark, &marks, err)
 		     : gan_err_set(err, GAN_ENOMEM, "reconciliation");
+	if (rc == GAN_OK && marks.no_memory)
+		rc = gan_err_set(err, GAN_ENOMEM, "reconciliation");
 	if (rc < 0) {
 		gan_reconcile_close(&r);
 		return rc;
@@ -485,6 +549,10 @@ on_closed(uv_handle_t *h)
 		r->sources = s->next;
 		source_free(&s);
 	}
+	while ((s = r->past) != NULL) {
+		r->past = s->next;
+		source_free(&s);
+	}
 	gan_buf_fini(&r->round.body);
 	gan_config_unref(&r->conf);
 	free(r);
@@ -497,75 +565,4 @@ gan_reconcile_close(struct gan_reconcile **rp)
 
 	if (r != NULL)
 		uv_close((uv_handle_t *)&r->timer, on_closed);
-}
-
-/* ---- status
- * -------------------------------------------------------------------------------------- */
-
-size_t
-gan_reconcile_status(const struct gan_reconcile *r, struct gan_reconcile_status *rows, size_t max)
-{
-	size_t n = 0;
-
-	for (const struct gan_recon_source *s = r->sources; s != NULL; s = s->next) {
-		for (size_t i = 0; i < GAN_RECON_KINDS && n < max; i++) {
-			const struct gan_recon_kind *k = &s->kinds[i];
-
-			if (!k->on || s->gone)
-				continue;
-			rows[n++] = (struct gan_reconcile_status){ .source = s->name,
-				.type = name_of(k),
-				.at_ms = k->at_ms,
-				.next_ms = r->round.source == s ? 0 : s->next_ms,
-				.listed = k->list == NULL ? k->moves_listed : k->listed,
-				.known = k->known,
-				.waiting = k->waiting,
-				.missed = k->missed,
-				.counted = k->list == NULL,
-				.difference = k->moves_listed - k->moves_told,
-				.error = k->error[0] != '\0' ? k->error : NULL };
-		}
-	}
-	return n;
-}
-
-static void
-put_time(struct gan_buf *out, const char *name, int64_t ms)
-{
-	char text[GAN_TIME_LEN];
-
-	if (ms == 0)
-		gan_buf_printf(out, ",\"%s\":null", name);
-	else
-		gan_buf_printf(out, ",\"%s\":\"%s\"", name, gan_time_format(ms, text));
-}
-
-void
-gan_reconcile_put(const struct gan_reconcile *r, const char *source, struct gan_buf *out)
-{
-	struct gan_reconcile_status rows[GAN_RECONCILE_MAX];
-	size_t n = gan_reconcile_status(r, rows, GAN_COUNT(rows));
-
-	for (size_t i = 0; i < n; i++) {
-		const struct gan_reconcile_status *s = &rows[i];
-
-		if (source != NULL && strcmp(s->source, source) != 0)
-			continue;
-		gan_buf_printf(out, "{\"source\":\"%s\",\"type\":\"%s\"", s->source, s->type);
-		put_time(out, "last_at", s->at_ms);
-		put_time(out, "next_at", s->next_ms);
-		gan_buf_printf(out, ",\"listed\":%lld", (long long)s->listed);
-		if (s->counted)
-			gan_buf_printf(out, ",\"difference\":%lld", (long long)s->difference);
-		else
-			gan_buf_printf(out,
-			    ",\"known\":%lld,\"waiting\":%lld,\"missed_total\":%lld",
-			    (long long)s->known, (long long)s->waiting, (long long)s->missed);
-		gan_buf_puts(out, ",\"error\":");
-		if (s->error == NULL)
-			gan_buf_puts(out, "null");
-		else
-			gan_buf_json(out, s->error, strlen(s->error));
-		gan_buf_puts(out, "},");
-	}
 }

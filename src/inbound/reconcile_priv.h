@@ -77,6 +77,7 @@ struct gan_reconcile {
 	struct gan_reconcile_options opt;
 	struct gan_config *conf;
 	struct gan_recon_source *sources;
+	struct gan_recon_source *past; /* not reconciled now: where they stood, if they come back */
 	struct gan_recon_waiter *waiters;
 	uv_timer_t timer;
 	struct gan_recon_round round;
@@ -95,6 +96,11 @@ void gan_recon_begin(struct gan_reconcile *r, struct gan_recon_source *s);
 
 /* Read what the events that were stored meanwhile told; then round.then, or gan_recon_failed(). */
 void gan_recon_fold(struct gan_reconcile *r);
+
+/* ---- reconcile_status.c ---- */
+
+/* "production-order", as marks and status call it. */
+const char *gan_recon_name(const struct gan_recon_kind *k);
 
 /* ---- between them ---- */
 

@@ -8,6 +8,7 @@ webhooks' own spelling, and withholds some.
 import datetime
 import random
 
+import clocks
 import kit
 import pytest
 
@@ -301,6 +302,44 @@ def test_the_verb(make_gateway, sim):
     code, _, err = gan.ctl_raw("reconcile")
     assert code == 1 and "no source has" in err
     assert gan.status()["reconcile"] == []
+
+
+def test_a_source_that_is_taken_out_and_put_back(make_gateway, sim):
+    """What nobody told meanwhile is found: where it stood is kept, also over a start without it."""
+    conf = config(sim)
+    gan = make_gateway(config=conf)
+    put(sim, "production_orders", order(1), order(2), order(3))
+    rounds(gan)
+    put(sim, "production_orders", order(1, notes="1"))
+    assert rounds(gan)["production-order"]["missed_total"] == 1
+    for n, restart in ((2, False), (3, True)):
+        gan.reconfigure(sources={"prodsmart": {"reconcile": None}})
+        gan.ctl("reload")
+        put(sim, "production_orders", order(n, notes="1"))
+        if restart:
+            gan.stop()
+            gan.start()
+        assert gan.status()["reconcile"] == []
+        gan.reconfigure(sources=conf["sources"])
+        gan.ctl("reload")
+        assert missed(gan)["production-order"] == n - 1
+        assert rounds(gan)["production-order"]["missed_total"] == n
+    assert [e["body"]["id"] for e in found(gan)] == [1, 2, 3]
+
+
+def test_rounds_go_on_when_the_clock_went_back(make_gateway, sim):
+    gan = make_gateway(config=config(sim, every="1s"), start=False)
+    clock = clocks.Clock(gan.path("clock"))
+    put(sim, "production_orders", order(1))
+    gan.start(env=clock.env)
+
+    def asked():
+        return len(sim.journal("prodsmart", "/api/production-orders/"))
+
+    kit.wait_until(asked, 20, "a round by itself")
+    clock.jump(-86400)
+    before = asked()
+    kit.wait_until(lambda: asked() >= before + 3, 20, "rounds go on")
 
 
 def test_records_that_a_channel_did_not_bring(make_gateway, sim):

@@ -65,8 +65,8 @@ struct gan_inbound {
 	bool draining;
 	uv_timer_t timer; /* when the first of the waiting has waited enough */
 	struct gan_exchange *waiting;
-	unsigned wait_max; /* so many at a time: the other connections are for who has something to
-			      say */
+	unsigned wait_max; /* so many at a time for outcomes, and half as many readers: the other
+			      connections are for who has something to say */
 	uv_timer_t outbox_timer; /* what is due in outboxes that nobody reads */
 	void (*drain_cb)(void *arg);
 	void *drain_arg;
@@ -185,7 +185,7 @@ bool gan_wait_leave(struct gan_exchange *x);
 void gan_wait_end_all(struct gan_inbound *in);
 void gan_wait_on_timer(uv_timer_t *t);
 
-/* May one more wait, for whatever it is? */
+/* May one more wait for an outcome?  Readers of outboxes have a bound of their own. */
 bool gan_wait_has_room(const struct gan_inbound *in);
 
 /* To who asks for a large answer while gan_request_has_room() says no. */

@@ -154,14 +154,15 @@ answer_failure(struct gan_exchange *x, int rc, const char *text)
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
-static size_t
-readers(const struct gan_inbound *in)
+/* Senders that wait for outcomes do not count: they must not keep a reader from its messages. */
+static bool
+one_more_may_wait(const struct gan_inbound *in)
 {
-	size_t n = 0;
+	size_t n = 0, max = (in->wait_max + 1) / 2;
 
 	for (const struct gan_exchange *x = in->waiting; x != NULL; x = x->next_waiting)
 		n += x->pull != NULL;
-	return n;
+	return n < (max < READERS_MAX ? max : READERS_MAX);
 }
 
 static void
@@ -178,7 +179,7 @@ on_read(void *arg, int rc, const char *json, size_t len, size_t n)
 		    x->req, GAN_PROBLEM_UNAVAILABLE, RETRY_AFTER_S, GAN_ANSWERS_UNREAD);
 	else if (n > 0 || x->in->draining || gan_mono_ms() >= x->pull->wait_until_ms)
 		answer_json(x, json, len);
-	else if (readers(x->in) >= READERS_MAX || !gan_wait_has_room(x->in))
+	else if (!one_more_may_wait(x->in))
 		(void)gan_request_problem(x->req, GAN_PROBLEM_READERS, RETRY_AFTER_S,
 		    "Let fewer readers wait at the same time, or read without 'wait'.");
 	else

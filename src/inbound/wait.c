@@ -90,7 +90,7 @@ gan_wait_has_room(const struct gan_inbound *in)
 	unsigned n = 0;
 
 	for (const struct gan_exchange *x = in->waiting; x != NULL; x = x->next_waiting)
-		n++;
+		n += x->pull == NULL;
 	return n < in->wait_max;
 }
 

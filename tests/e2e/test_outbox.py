@@ -149,6 +149,24 @@ def test_readers_that_wait_are_bounded_and_let_go_in_a_drain(gan):
     assert [a.status for a in answers[2:]] == [200] * 64
 
 
+def test_senders_that_wait_leave_room_for_a_reader(gan):
+    gan.stop()
+    gan.reconfigure(listen={"public": {"max_connections": 8}})
+    gan.start()
+    headers = {"Authorization": f"Bearer {gan.SECRETS['erp-token']}", "Prefer": "wait=20",
+               "Content-Type": "application/json"}
+    threads = [threading.Thread(target=gan.http, daemon=True,
+                                args=("POST", "/v1/events/erp/line", b'{"n": 1, "key": "a"}',
+                                      headers, 40)) for _ in range(4)]
+    for t in threads:
+        t.start()
+    page = kit.wait_until(lambda: (lambda p: len(p["messages"]) == 4 and p)(read(gan)), 20, "all")
+    assert read(gan, after=page["next"], wait=1)["messages"] == []
+    assert ack(gan, page["next"]).json()["acknowledged"] == 4
+    for t in threads:
+        t.join(20)
+
+
 def test_large_answers_that_nobody_reads_are_bounded(gan):
     """Readers that ask for much and take nothing in: the memory is not theirs."""
     gan.rule("10-tell.yaml", TELL.replace('amount: "1.10"', 'pad: ("x" * 980000)'))

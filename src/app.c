@@ -437,8 +437,12 @@ open_store(struct gan_app *app)
 		.on_spool = on_spool,
 		.arg = app };
 	struct gan_err err;
-	int rc = gan_store_open(&app->loop, &opt, &app->store, &err);
+	int from, to, rc = gan_store_open(&app->loop, &opt, &app->store, &err);
 
+	if (rc == GAN_OK && gan_store_upgraded(app->store, &from, &to))
+		gan_log(GAN_LOG_NOTICE, NULL,
+		    "the database was brought from format %d to %d: an older gantryd refuses it",
+		    from, to);
 	if (rc == GAN_OK)
 		return 0;
 	if (rc == GAN_EIO)

@@ -228,6 +228,11 @@ look_at_rules(struct visit *v)
 		found(v, "rules", "problem",
 		    "see `gantryctl rules check`, mend the file, then `gantryctl reload`",
 		    "the rules in the folder are not in force: %s", red);
+	if (rules == NULL && red == NULL) { /* the first proof is under way */
+		found(v, "rules", "note", "ask again in a few seconds",
+		    "the rules are being tested: until they are in force events are stored and wait");
+		return;
+	}
 	if (rules == NULL) {
 		found(v, "rules", "problem", "mend the rules, then `gantryctl reload`",
 		    "no rule set is in force: events are stored and wait");

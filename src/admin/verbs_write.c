@@ -6,11 +6,13 @@
  * outside of it (a reload, a backup, mapping again) begins only when its audit
  * row is committed, so that nothing was ever done without a trace.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "admin/admin_priv.h"
 #include "base/clock.h"
 #include "base/id.h"
+#include "base/log.h"
 #include "inbound/inbound.h"
 #include "outbound/outbound.h"
 
@@ -214,21 +216,43 @@ gan_verb_resume(struct gan_call *c)
 
 /* ---- reload ---- */
 
+/* That somebody asked stands in the audit log before it is done; so the verdict has a row of its
+ * own. */
+static void
+note_verdict(struct gan_call *c, bool ok, unsigned long long generation)
+{
+	char outcome[64];
+	const struct gan_command cmd = {
+		.kind = GAN_CMD_NOTE,
+		.id = "config",
+		.verb = ok ? "reload accepted" : "reload refused",
+		.who = c->who,
+		.outcome = outcome,
+		.now_ms = gan_wall_ms(),
+	};
+
+	(void)snprintf(outcome, sizeof(outcome), "generation %llu in force", generation);
+	if (gan_store_command(c->admin->ops.store, &cmd, NULL, NULL) < 0)
+		gan_log(GAN_LOG_WARNING, NULL, "the verdict of a reload is not in the audit log");
+}
+
 static void
 reloaded(void *arg, int rc, const char *text)
 {
 	struct gan_call *c = arg;
 	struct gan_buf out GAN_AUTO(gan_buf_fini) = { 0 };
+	unsigned long long generation;
 
 	if (rc == GAN_EBUSY || rc == GAN_EGONE) {
 		gan_call_fail(c, rc == GAN_EGONE ? GAN_EXIT_UNAVAILABLE : GAN_EXIT_NEGATIVE, "%s",
 		    rc == GAN_EGONE ? "gantryd is shutting down" : "another reload is under way");
 		return;
 	}
-	gan_buf_printf(&out, "{\"ok\":%s,\"generation\":", rc >= 0 ? "true" : "false");
 	/* The app outlives its own callback, closing or not. */
-	gan_buf_printf(&out, "%llu,\"text\":",
-	    (unsigned long long)c->admin->ops.conf(c->admin->ops.arg)->generation);
+	generation = c->admin->ops.conf(c->admin->ops.arg)->generation;
+	note_verdict(c, rc >= 0, generation);
+	gan_buf_printf(&out, "{\"ok\":%s,\"generation\":%llu,\"text\":", rc >= 0 ? "true" : "false",
+	    generation);
 	gan_put_str(&out, text);
 	gan_buf_puts(&out, "}");
 	if (out.failed)

@@ -166,6 +166,14 @@ put_head(struct teller *t, const char *label, struct gan_span s)
 	}
 }
 
+/* What is then said beside the answer is no error. */
+static bool
+went_well(struct gan_span verdict)
+{
+	return gan_span_is(verdict, "delivered") || gan_span_is(verdict, "found") ||
+	       gan_span_is(verdict, "absent");
+}
+
 static void
 put_attempt(struct teller *t, struct gan_span a, size_t no)
 {
@@ -187,7 +195,8 @@ put_attempt(struct teller *t, struct gan_span a, size_t no)
 	}
 	gan_buf_putc(t->out, '\n');
 	put_head(t, ">", gan_span_get(a, "request"));
-	put_line(t, 6, "error:", gan_span_get(a, "error"));
+	put_line(t, 6,
+	    went_well(gan_span_get(a, "verdict")) ? "note:" : "error:", gan_span_get(a, "error"));
 	put_head(t, "<", gan_span_get(a, "response_head"));
 	put_excerpt(t, 6, "answer:", gan_span_get(a, "response"));
 }

@@ -318,6 +318,23 @@ put_opinion(struct gan_span output, const char *name, const char *words, struct 
 	gan_buf_putc(out, '\n');
 }
 
+static void
+put_after(struct gan_span output, struct gan_buf *out)
+{
+	struct gan_span after = gan_span_get(output, "after"), effect;
+	struct gan_span_iter it = { 0 };
+	const char *between = ", after ";
+
+	while (gan_span_kind(after) == '[' && gan_span_next(after, &it, NULL, &effect)) {
+		char *text GAN_AUTO(gan_str_free) = gan_span_dup(effect);
+
+		gan_buf_puts(out, between);
+		if (text != NULL)
+			gan_ctl_put_safe(out, text, strlen(text), false);
+		between = " and ";
+	}
+}
+
 void
 gan_ctl_put_try(struct gan_span r, struct gan_buf *out)
 {
@@ -343,6 +360,7 @@ gan_ctl_put_try(struct gan_span r, struct gan_buf *out)
 		put_member(o, "key", out);
 		gan_buf_puts(out, ", effect ");
 		put_member(o, "effect", out);
+		put_after(o, out);
 		gan_buf_puts(out, "\n  ");
 		gan_buf_clear(&body);
 		gan_span_pretty(gan_span_get(o, "body"), 2, &body);

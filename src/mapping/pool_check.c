@@ -267,6 +267,24 @@ warn_of_no_tests(struct gan_check *c)
 		    r->name);
 }
 
+/* Without a `when` it answers each answer to its own request, until the chain is cut. */
+static void
+warn_of_circle(struct gan_check *c)
+{
+	const struct gan_rule *r = rule_of(c);
+	char topic[160];
+
+	if (!r->enabled || r->when.text != NULL)
+		return;
+	(void)snprintf(topic, sizeof(topic), "%s/%s.delivered", r->connector, r->operation);
+	if (gan_rule_listens(r, "answers", topic))
+		gan_diag_node(&c->d, GAN_DIAG_WARNING, r->doc,
+		    gan_yaml_get(gan_yaml_root(r->doc), "from"),
+		    "the rule '%s' listens to the answers to its own requests, which goes round in a "
+		    "circle: leave out answers/%s, or add a `when`",
+		    r->name, topic);
+}
+
 /* Report the rule at hand as an earlier check found it; false: it must be run. */
 static bool
 was_green(struct gan_check *c)
@@ -283,6 +301,7 @@ was_green(struct gan_check *c)
 		return false;
 	}
 	warn_of_no_tests(c);
+	warn_of_circle(c);
 	for (; c->test < r->ntests; c->test++)
 		test_ended(c, true, v->requests[c->test], "");
 	c->red = false; /* what the target says is asked anew each time */
@@ -315,6 +334,7 @@ on_compiled(struct gan_check *c, struct gan_frame_in *in)
 		return true;
 	}
 	warn_of_no_tests(c);
+	warn_of_circle(c);
 	c->compiled = true;
 	c->stage = NEXT_TEST;
 	step(c);

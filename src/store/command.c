@@ -60,11 +60,21 @@ possible(int state)
 }
 
 int
-gan_command_refuse(struct command_job *j, const struct gan_dlv *d)
+gan_command_refuse(struct gan_store *s, struct command_job *j, const struct gan_dlv *d)
 {
+	char copy[GAN_ID_LEN];
+	int64_t by;
+	int rc = gan_db_int(s->db, gan_bind(s->db, GAN_SQL_REVISION_COPY, GAN_I(d->id)), &by);
+
+	if (rc < 0 && rc != GAN_ENOENT)
+		return rc;
 	gan_buf_clear(&j->out);
-	gan_buf_printf(&j->out, "%s is %s and cannot be %s: %s", j->c.id,
-	    gan_delivery_state_name(d->state), moves[j->c.kind].what, possible(d->state));
+	gan_buf_printf(&j->out, "%s is %s and cannot be %s: ", j->c.id,
+	    gan_delivery_state_name(d->state), moves[j->c.kind].what);
+	if (rc == GAN_OK && gan_id_format(GAN_ID_DELIVERY, by, copy))
+		gan_buf_printf(&j->out, "its corrected copy %s is in its place", copy);
+	else
+		gan_buf_puts(&j->out, possible(d->state));
 	j->job.rc = GAN_ESTATE;
 	return GAN_OK;
 }
@@ -127,7 +137,7 @@ move_delivery(struct gan_store *s, struct command_job *j, struct gan_dlv *d)
 	int rc = GAN_OK, left;
 
 	if ((m->from & GAN_TO(d->state)) == 0)
-		return gan_command_refuse(j, d);
+		return gan_command_refuse(s, j, d);
 	if (gan_outbox_has(d) && m->to == GAN_DLV_WAITING) {
 		gan_buf_printf(&j->out,
 		    "%s is in the outbox of %s until it is acknowledged there: it can be skipped",
@@ -269,7 +279,7 @@ command_run(struct gan_store *s, struct gan_job *job)
 		gan_json_str(&j->out, "verb", c->verb);
 		gan_json_str(&j->out, "object", c->id);
 		gan_buf_putc(&j->out, '}');
-		return gan_command_audit(s, c, NULL, NULL);
+		return gan_command_audit(s, c, NULL, c->outcome);
 	default:
 		break;
 	}
@@ -319,6 +329,7 @@ command_pack(struct gan_pack *p, const struct gan_command *from, struct gan_comm
 	ret->verb = gan_pack_str(p, from->verb);
 	ret->who = gan_pack_str(p, from->who);
 	ret->reason = gan_pack_str(p, from->reason);
+	ret->outcome = gan_pack_str(p, from->outcome);
 	ret->body = from->body == NULL ? NULL : gan_pack_mem(p, from->body, from->body_len);
 }
 

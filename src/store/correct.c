@@ -215,7 +215,7 @@ int
 gan_correct(struct gan_store *s, struct command_job *j, struct gan_dlv *d)
 {
 	if ((correctable & GAN_TO(d->state)) == 0)
-		return gan_command_refuse(j, d);
+		return gan_command_refuse(s, j, d);
 	return j->c.kind == GAN_CMD_CORRECT ? correct(s, j, d) : approve(s, j, d);
 }
 

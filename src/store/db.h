@@ -24,6 +24,7 @@ struct gan_db {
 	struct gan_err why; /* of the last failure */
 	bool broken;        /* an I/O error or damage was seen: end, do not close */
 	bool created;       /* the file was new */
+	int from_version;   /* 0, or the older format that opening brought to this one */
 	int wal_frames;     /* as of the last COMMIT, 0 after a checkpoint */
 	bool wal_uncut;     /* its file is as long as it once was */
 	bool folder_synced; /* since the write-ahead log was made in it */

@@ -203,5 +203,6 @@ gan_db_migrate(struct gan_db *db, struct gan_err *err)
 		return gan_err_set(err, db->why.code, "%s: bringing the tables to version %d: %s",
 		    db->path == NULL ? "memory" : db->path, gan_db_version(), db->why.msg);
 	}
+	db->from_version = (int)from;
 	return GAN_OK;
 }

@@ -232,6 +232,14 @@ gan_store_counts(struct gan_store *s, struct gan_store_counts *ret_counts)
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
+bool
+gan_store_upgraded(const struct gan_store *s, int *ret_from, int *ret_to)
+{
+	*ret_from = s->db->from_version;
+	*ret_to = gan_db_version();
+	return *ret_from != 0;
+}
+
 int64_t
 gan_store_due_floor(const struct gan_store *s)
 {

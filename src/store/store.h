@@ -63,6 +63,9 @@ struct gan_store_options {
 	void *arg;
 };
 
+/* Did the open find an older format, and bring it to this one?  Both are its numbers. */
+bool gan_store_upgraded(const struct gan_store *s, int *ret_from, int *ret_to);
+
 /*
  * Open or create, migrate, recover: leases are void, deliveries found
  * `sending` become `unknown`; those with `on_unknown: probe` wait to be looked
@@ -483,6 +486,7 @@ struct gan_command {
 	const char *body;
 	size_t body_len;
 	bool four_eyes; /* CORRECT: wait for an approval; APPROVE: not by who corrected it */
+	const char *outcome; /* NOTE: what came of it, for the audit row; may be NULL */
 	int64_t now_ms;
 };
 

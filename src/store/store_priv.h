@@ -438,7 +438,7 @@ struct command_job {
 GAN_MUST_CHECK int gan_command_audit(
     struct gan_store *s, const struct gan_command *c, const char *before, const char *after);
 /* Not possible in its state: says what is. */
-int gan_command_refuse(struct command_job *j, const struct gan_dlv *d);
+int gan_command_refuse(struct gan_store *s, struct command_job *j, const struct gan_dlv *d);
 
 /* CORRECT and APPROVE. */
 GAN_MUST_CHECK int gan_correct(struct gan_store *s, struct command_job *j, struct gan_dlv *d);

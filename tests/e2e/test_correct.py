@@ -156,7 +156,8 @@ def test_who_corrected_may_not_approve(make_gateway, sim):
     assert [n for n, _, _, _ in rules.lines(sim, acted=True)] == [100, 2, 3]
     made = body_of(gan, copy["id"])["correction"]
     assert made["reason"] == "lot" and made["approved_by"] == made["who"]
-    assert [row["verb"] for row in gan.ctl("audit")][::-1] == ["correct", "reload", "approve"]
+    assert [row["verb"] for row in gan.ctl("audit")][::-1] == [
+        "correct", "reload", "reload accepted", "approve"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs another user")

@@ -81,6 +81,8 @@ def test_what_is_there_is_delivered(gan, sim, operation, kind):
     assert first["verdict"] == "unknown" and looked["verdict"] == "found"
     assert "GET http" in looked["request"] and "access_token=(masked)" in looked["request"]
     assert "found by probe" in looked["error"]
+    _, story, _ = gan.ctl_raw("show", row["id"], output="table")
+    assert "note: found by probe" in story and "error: found" not in story
     assert row["response"] is not None and looked["response"] == row["response"]
 
 

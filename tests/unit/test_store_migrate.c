@@ -36,6 +36,9 @@ number(const char *sql)
 START_TEST(an_older_database_is_brought_up_with_all_it_holds)
 {
 	int64_t event = put("{\"kept\":true}"), version;
+	int from, to;
+
+	ck_assert(!gan_store_upgraded(st, &from, &to));
 
 	shut();
 	version = number("PRAGMA user_version");
@@ -50,6 +53,9 @@ START_TEST(an_older_database_is_brought_up_with_all_it_holds)
 	    "DROP TABLE newest; ALTER TABLE payload DROP COLUMN newest;"
 	    "PRAGMA user_version=1");
 	reopen();
+	ck_assert(gan_store_upgraded(st, &from, &to));
+	ck_assert_int_eq(from, 1);
+	ck_assert_int_eq(to, version);
 	cJSON *t = ask((struct gan_query){ .kind = GAN_QUERY_EVENT, .text = event_text(event) });
 
 	ck_assert_str_eq(cJSON_GetStringValue(cJSON_GetObjectItem(t, "state")), "received");

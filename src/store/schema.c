@@ -151,6 +151,9 @@ static const char version_5[] =
     "  told BLOB NOT NULL, missing_ms INTEGER, listed_ms INTEGER, at_ms INTEGER NOT NULL,"
     "  PRIMARY KEY(source, type, entity)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX reconcile_old ON reconcile_seen(at_ms);"
+    /* Most are told and never listed, or are closed: who looks for one that is gone passes by. */
+    "CREATE INDEX reconcile_listed ON reconcile_seen(source, type, entity, listed_ms)"
+    "  WHERE listed_ms IS NOT NULL;"
     "CREATE TABLE reconcile_mark(source TEXT NOT NULL, type TEXT NOT NULL,"
     "  at_ms INTEGER NOT NULL DEFAULT 0, missed INTEGER NOT NULL DEFAULT 0,"
     "  listed INTEGER NOT NULL DEFAULT 0, told INTEGER NOT NULL DEFAULT 0,"

@@ -307,8 +307,9 @@
 	    "INSERT INTO reconcile_seen(source, type, entity, told, at_ms) VALUES(?1, ?2,"         \
 	    " ?3, ?4, ?5) ON CONFLICT(source, type, entity) DO UPDATE SET"                         \
 	    " told = excluded.told, at_ms = excluded.at_ms")                                       \
-	X(SEEN_UNLISTED, "SELECT entity FROM reconcile_seen WHERE source = ?1 AND type = ?2 AND"   \
-			 " listed_ms < ?3 AND entity > ?4 ORDER BY entity LIMIT 1")                \
+	X(SEEN_UNLISTED, "SELECT entity FROM reconcile_seen INDEXED BY reconcile_listed"           \
+			 " WHERE source = ?1 AND type = ?2 AND listed_ms < ?3 AND entity > ?4"     \
+			 " ORDER BY entity LIMIT 1")                                               \
 	X(SEEN_RETAIN,                                                                             \
 	    "DELETE FROM reconcile_seen WHERE (source, type, entity) IN (SELECT source,"           \
 	    " type, entity FROM reconcile_seen INDEXED BY reconcile_old WHERE at_ms <"             \

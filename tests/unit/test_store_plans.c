@@ -83,6 +83,29 @@ START_TEST(no_statement_scans)
 }
 END_TEST
 
+/* The entities that are listed no more are looked for among those that were, not among all. */
+START_TEST(what_is_gone_is_found_at_once)
+{
+	sqlite3_stmt *st = db->st[GAN_SQL_SEEN_UNLISTED];
+
+	ck_assert_int_eq(
+	    gan_db_exec(db,
+		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
+		" INSERT INTO reconcile_seen(source, type, entity, told, listed_ms, at_ms)"
+		" SELECT 's', 't', printf('%05d', i), x'', CASE WHEN i = 15000 THEN 7 END, i FROM n"),
+	    GAN_OK);
+	(void)sqlite3_stmt_status(st, SQLITE_STMTSTATUS_VM_STEP, 1);
+	ck_assert_ptr_eq(
+	    gan_bind(db, GAN_SQL_SEEN_UNLISTED, GAN_T("s"), GAN_T("t"), GAN_I(8), GAN_T("")), st);
+	ck_assert_int_eq(gan_db_step(db, st), 1);
+	ck_assert_str_eq(gan_col_text(st, 0), "15000");
+	gan_db_rewind(&st);
+	st = gan_bind(db, GAN_SQL_SEEN_UNLISTED, GAN_T("s"), GAN_T("t"), GAN_I(8), GAN_T("15000"));
+	ck_assert_int_eq(gan_db_step(db, st), 0);
+	ck_assert_int_lt(sqlite3_stmt_status(st, SQLITE_STMTSTATUS_VM_STEP, 0), 500);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -93,6 +116,7 @@ main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, no_statement_scans, 0, GAN_SQL_COUNT);
+	tcase_add_test(tc, what_is_gone_is_found_at_once);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);

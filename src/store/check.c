@@ -55,7 +55,7 @@
 #define DELIVERY_BOOKS                                                                             \
 	"SELECT d.id, CASE"                                                                        \
 	" WHEN m.event_id IS NULL THEN 'comes from an event that is not mapped'"                   \
-	" WHEN m.state = 2 AND d.replay_no <= 0 THEN 'comes from an event that is ignored'"        \
+	" WHEN m.state = 2 AND d.replay_no = 0 THEN 'comes from an event that is ignored'"         \
 	" WHEN p.delivery_id IS NULL THEN 'has lost its body'"                                     \
 	" WHEN d.state IN (0, 1, 3, 5) AND l.id IS NULL AND"                                       \
 	"  (d.state <> 0 OR b.delivery_id IS NULL) THEN 'is open, but in no lane'"                 \

@@ -57,6 +57,22 @@ def test_a_corrected_copy_goes_first_and_the_original_stays(make_gateway, sim):
     assert f"corrected by: {deed['who']}" in story and "correction: wrong lot" in story
 
 
+def test_what_a_replay_made_is_corrected(make_gateway, sim):
+    """Of an event to which no rule listened when it came: the books know the copy, too."""
+    gan = make_gateway()
+    event = gan.erp_post("line", {"n": 1, "key": "a"}).json()["id"]
+    gan.wait_event(event, "ignored")
+    gan.rule("f.yaml", rules.FLEX_ERP)
+    gan.ctl("reload")
+    sim.fault("flex2b", "status", status=400, match='"value":"1"')
+    gan.ctl("replay", event, "--yes")
+    dead = gan.wait_key("k/a", "dead")[0]
+    gan.ctl("correct", dead["id"], "--body", better(gan, dead["id"]), "--reason", "wrong lot")
+    gan.drain()
+    assert [n for n, _, _, _ in rules.lines(sim, acted=True)] == [100]
+    assert gan.ctl("store check") == []
+
+
 def test_it_is_checked_like_any_other(make_gateway, sim):
     """Strict JSON before anything is changed; the connector's own checks when it is sent."""
     gan = make_gateway({"f.yaml": rules.FLEX_ERP})

@@ -227,17 +227,37 @@ pump_those_short(struct gan_account *a)
 	}
 }
 
+static int64_t
+waits_next_ms(const struct gan_account *a, struct gan_place_wait **ret_w)
+{
+	int64_t at = INT64_MAX;
+
+	for (struct gan_place_wait *w = a->waits; w != NULL; w = w->next)
+		if (w->until_ms < at) {
+			at = w->until_ms;
+			*ret_w = w;
+		}
+	return at;
+}
+
+/* Those told may wait again at once: everything is looked at anew for each. */
 static void
 serve_waits(struct gan_account *a)
 {
-	bool held = a->wait_ms > gan_mono_ms();
 	struct gan_place_wait *w;
 
-	while ((w = a->waits) != NULL && (held || gan_quota_room(&a->quota, gan_mono_ms()) > 0)) {
-		a->waits = w->next;
-		if (!held)
+	while ((w = a->waits) != NULL) {
+		int64_t mono = gan_mono_ms();
+		bool late = waits_next_ms(a, &w) <= mono, have = !late && a->wait_ms <= mono;
+
+		if (!late)
+			w = a->waits;
+		if (have && gan_quota_room(&a->quota, mono) == 0)
+			return;
+		gan_account_unwait(a, w);
+		if (have)
 			gan_quota_take(&a->quota, 1);
-		w->fn(w->arg, !held);
+		w->fn(w->arg, have);
 	}
 }
 
@@ -281,6 +301,7 @@ come_again(struct gan_account *a)
 	int64_t mono = gan_mono_ms(), at = INT64_MAX, next;
 	bool full = gan_quota_room(&a->quota, mono) == 0;
 	bool is_short = somebody_is_short(a), asks = false;
+	struct gan_place_wait *first = NULL;
 
 	for (int p = 0; p < GAN_ASK_NPRIO; p++)
 		asks |= a->asks[p] != NULL;
@@ -291,6 +312,9 @@ come_again(struct gan_account *a)
 	if (full)
 		at = gan_quota_room_ms(&a->quota, mono);
 	next = gan_asks_next_ms(a);
+	if (next < at)
+		at = next;
+	next = waits_next_ms(a, &first);
 	if (next < at)
 		at = next;
 	if (a->asks[GAN_ASK_RECONCILE] != NULL) {

@@ -38,6 +38,7 @@ struct gan_place_wait {
 	struct gan_place_wait *next;
 	void (*fn)(void *arg, bool have); /* false: not now, look why */
 	void *arg;
+	int64_t until_ms; /* monotonic: told false then, when no place came */
 };
 
 struct gan_account {

@@ -153,7 +153,7 @@ turned_away(struct gan_ask_handle *k)
 		answer_unsent(k, GAN_EBUSY,
 		    c->breaker.until_ms > mono ? c->breaker.until_ms - mono : -1,
 		    "the breaker of the connector is open");
-	} else if (k->queued && mono >= k->until_ms) {
+	} else if (mono >= k->until_ms) {
 		answer_unsent(k, GAN_EBUSY, gan_account_room_ms(k->account) - mono,
 		    "its turn did not come: the quota of the account is used up, or deliveries "
 		    "went first");
@@ -348,6 +348,7 @@ has_place(struct gan_ask_handle *k)
 	k->waits_place = true;
 	k->wait.fn = on_place;
 	k->wait.arg = k;
+	k->wait.until_ms = k->until_ms;
 	gan_account_wait(k->account, &k->wait);
 	return false;
 }
@@ -488,6 +489,8 @@ gan_ask_start(struct gan_conn *c, const struct gan_ask *a, gan_answer_fn cb, voi
 	k->arg = arg;
 	k->output_len = a->output_len;
 	k->until_ms = gan_mono_ms() + (a->prio == GAN_ASK_PROBE ? GAN_LOOK_MS : GAN_ASK_WAIT_MS);
+	if (a->by_ms != 0 && a->by_ms < k->until_ms)
+		k->until_ms = a->by_ms;
 	k->queued = true;
 	append(&k->account->asks[k->prio], k);
 	c->nasks++;

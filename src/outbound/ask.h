@@ -48,6 +48,7 @@ struct gan_ask {
 	const char *output;
 	size_t output_len;
 	enum gan_ask_prio prio;
+	int64_t by_ms; /* monotonic: its turn must have come by then; 0: within GAN_ASK_WAIT_MS */
 };
 
 struct gan_answer {

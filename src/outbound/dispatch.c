@@ -110,8 +110,11 @@ lease_ms(const struct gan_conn *c)
 {
 	int64_t total = c->c->deliver.total_ms, window = c->account->quota.window_ms;
 
-	/* A look, a fresh token; each may have to wait for a place. */
-	return 4 * total + GAN_LOOK_MS + 2 * window + GAN_LEASE_SPARE_MS;
+	unsigned limit = gan_quota_limit(&c->account->quota, gan_mono_ms());
+	unsigned windows = limit > 0 ? 2 + 2 * c->c->deliver.concurrency / limit : 0;
+
+	/* A look, a fresh token; each may have to wait for a place, behind all the others. */
+	return 4 * total + GAN_LOOK_MS + windows * window + GAN_LEASE_SPARE_MS;
 }
 
 static size_t

@@ -22,6 +22,7 @@ struct gan_look {
 };
 
 static void next_page(struct gan_send *s);
+static void look_later(struct gan_send *s, struct gan_look *l, const char *why);
 
 enum gan_on_unknown
 gan_send_on_unknown(const struct gan_send *s)
@@ -133,6 +134,12 @@ found_different(struct gan_send *s, struct gan_look *l)
 	for_a_person(s, l, "different", text);
 }
 
+static bool
+is_late(const struct gan_send *s)
+{
+	return gan_mono_ms() >= s->until_ms;
+}
+
 static void
 absent(struct gan_send *s, struct gan_look *l)
 {
@@ -145,6 +152,10 @@ absent(struct gan_send *s, struct gan_look *l)
 		    "for it, then resolve it",
 		    l->sight.entries, p->ask);
 		for_a_person(s, l, "unknown", text);
+		return;
+	}
+	if (is_late(s)) { /* by the time that it can be sent it may be there */
+		look_later(s, l, "it is not there, but the look took too long to send it now");
 		return;
 	}
 	snprintf(text, sizeof(text), "not there: %zu entries of %s on %u page%s", l->sight.entries,
@@ -260,6 +271,10 @@ on_page(void *arg, const struct gan_answer *ans)
 		return;
 	default: /* not now: paused, the quota, no credentials, the end */
 		snprintf(why, sizeof(why), "%.459s", ans->text);
+		if (is_late(s)) { /* counted: else it could go on like this for ever */
+			look_later(s, l, why);
+			return;
+		}
 		gan_look_end(s);
 		gan_send_back(s, due_in(s, wait), why);
 		return;
@@ -279,7 +294,8 @@ next_page(struct gan_send *s)
 		.operation = s->op->probe->ask,
 		.output = output.data,
 		.output_len = output.len,
-		.prio = GAN_ASK_PROBE };
+		.prio = GAN_ASK_PROBE,
+		.by_ms = s->until_ms };
 
 	if (rc == GAN_OK)
 		rc = gan_ask_start(s->conn, &ask, on_page, s, &l->ask, &err);

@@ -456,6 +456,7 @@ has_place(struct gan_send *s)
 	s->waits_place = true;
 	s->wait.fn = on_place;
 	s->wait.arg = s;
+	s->wait.until_ms = s->until_ms;
 	gan_account_wait(s->account, &s->wait);
 	return false;
 }

@@ -257,7 +257,7 @@ END_TEST
 
 START_TEST(what_is_wrong_is_told_at_once)
 {
-	struct gan_ask a = { "mv", "ssccs.release", "{}", 2, GAN_ASK_FEED };
+	struct gan_ask a = { "mv", "ssccs.release", "{}", 2, GAN_ASK_FEED, 0 };
 	struct got g;
 
 	start(MV, 5, releases, NULL);

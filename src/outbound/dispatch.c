@@ -69,6 +69,11 @@ on_try_token(void *arg, const struct gan_token_result *r)
 	struct gan_conn *c = arg;
 
 	c->token_try = false;
+	if (r->wait_ms >= 0) {
+		if (r->status == 429)
+			gan_account_refused(c->account);
+		gan_account_hold(c->account, gan_mono_ms() + r->wait_ms);
+	}
 	if (!c->refused.on)
 		return;
 	if (r->rc == GAN_OK)
@@ -87,6 +92,10 @@ try_once(struct gan_conn *c)
 
 	if (c->token_try)
 		return;
+	if (c->account->wait_ms > gan_mono_ms()) {
+		c->try_ms = c->account->wait_ms;
+		return;
+	}
 	if (gan_token_use(c->token, gan_mono_ms(), &serial) != NULL) {
 		lift(c);
 		return;

@@ -220,6 +220,46 @@ START_TEST(a_429_stops_everybody_on_the_account)
 }
 END_TEST
 
+static int logins;
+
+static void
+knows_nobody(void *arg, const struct peer_req *req)
+{
+	(void)arg;
+	if (has(req, "/v1/generatetoken ")) {
+		logins++;
+		peer_reply(req, logins == 1 ? 401 : 429, "Retry-After: 30\r\n", "{}");
+	} else {
+		peer_reply(req, 429, "Retry-After: 30\r\n", "{}");
+	}
+}
+
+/* The account of both connectors is asked to wait: a try of credentials waits as well. */
+START_TEST(a_429_stops_tries_of_credentials)
+{
+	struct row *r = POST("k");
+	struct got g;
+
+	logins = 0;
+	start(F2B, 5, knows_nobody, NULL);
+	while (status().paused != GAN_PAUSE_TOKEN)
+		uv_run(&loop, UV_RUN_ONCE);
+	ck_assert_int_eq(logins, 1);
+	ck_assert_int_eq(gan_outbound_reload(out, conf, &err), 0); /* one try: 429 */
+	while (logins < 2)
+		uv_run(&loop, UV_RUN_ONCE);
+	while (status().wait_until_ms == 0)
+		uv_run(&loop, UV_RUN_ONCE);
+	ck_assert_int_eq(gan_outbound_reload(out, conf, &err), 0);
+	ask("f2b", GAN_ASK_FEED, &g);
+	while (g.n == 0) /* waiting for an event it would sleep for the 30 s */
+		uv_run(&loop, UV_RUN_NOWAIT);
+	ck_assert_int_eq(g.rc, GAN_EAUTH);
+	ck_assert_int_eq(logins, 2);
+	ck_assert_int_eq(r->state, GAN_DLV_WAITING);
+}
+END_TEST
+
 START_TEST(paused_by_a_person_nothing_is_asked)
 {
 	struct got g;
@@ -516,6 +556,7 @@ main(void)
 	tcase_add_test(tc, a_refused_token_is_replaced_once);
 	tcase_add_test(tc, refused_credentials_pause_the_connector);
 	tcase_add_test(tc, a_429_stops_everybody_on_the_account);
+	tcase_add_test(tc, a_429_stops_tries_of_credentials);
 	tcase_add_test(tc, paused_by_a_person_nothing_is_asked);
 	tcase_add_test(tc, no_answer_may_have_arrived);
 	tcase_add_test(tc, what_is_wrong_is_told_at_once);

@@ -17,6 +17,9 @@
 
 #define VALUES_MAX 1000
 #define ITEMS_MAX 64
+/* Beyond these somebody plays with us, at the cost of the loop's time. */
+#define ENTRIES_MAX 10000
+#define ALIKE_MAX 32
 #define ENTRY_KEPT_MAX ((size_t)16 << 10)
 
 /* ---- values behind a path -------------------------------------------------- */
@@ -104,11 +107,13 @@ same_values(const struct values *a, const struct values *b)
 	if (a->n != b->n)
 		return false;
 	for (size_t i = 0; i < a->n; i++) {
-		size_t k = 0;
+		size_t k = i, left = b->n; /* mostly they come in the order that was sent */
 
-		while (k < b->n && (used[k] || !same_value(a->v[i], b->v[k])))
-			k++;
-		if (k == b->n)
+		while (left > 0 && (used[k] || !same_value(a->v[i], b->v[k]))) {
+			k = k + 1 < b->n ? k + 1 : 0;
+			left--;
+		}
+		if (left == 0)
 			return false;
 		used[k] = true;
 	}
@@ -415,13 +420,15 @@ keep_entry(struct gan_probe_sight *s, const struct gan_span *entry)
 
 static int
 compare(const struct gan_probe *p, const cJSON *item, unsigned no, const cJSON *entry,
-    const struct gan_span *raw, const char *mark, struct gan_probe_sight *s)
+    const struct gan_span *raw, const char *mark, struct gan_probe_sight *s, struct gan_err *err)
 {
 	char text[400];
 	int rc;
 
 	if (!is_it(p, item, entry, mark))
 		return GAN_OK;
+	if (p->each == NULL && ++s->alike > ALIKE_MAX)
+		return gan_err_set(err, GAN_ELIMIT, "more than %d entries look like it", ALIKE_MAX);
 	if (is_equal(p, item, entry, mark, text)) {
 		if ((s->items & (UINT64_C(1) << no)) == 0)
 			s->found++;
@@ -469,15 +476,17 @@ look_at(const struct gan_probe *p, const struct sent *sent, const struct gan_spa
 	if (rc < 0)
 		return rc;
 	s->entries++;
-	s->last++;
+	if (++s->last > ENTRIES_MAX)
+		return gan_err_set(
+		    err, GAN_ELIMIT, "the answer holds more than %d entries", ENTRIES_MAX);
 	if (p->each == NULL)
-		return compare(p, sent->body, 0, entry, raw, mark, s);
+		return compare(p, sent->body, 0, entry, raw, mark, s, err);
 	cJSON_ArrayForEach(item, gan_cj_get(sent->body, p->each))
 	{
 		if (no == ITEMS_MAX)
 			return gan_err_set(
 			    err, GAN_ELIMIT, "%s has more than %d items", p->each, ITEMS_MAX);
-		rc = compare(p, item, no++, entry, raw, mark, s);
+		rc = compare(p, item, no++, entry, raw, mark, s, err);
 		if (rc < 0)
 			return rc;
 	}

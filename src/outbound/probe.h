@@ -99,6 +99,7 @@ struct gan_probe_sight {
 	unsigned pages;
 	size_t entries; /* looked at */
 	size_t last;    /* of these, on the last page */
+	size_t alike;   /* of these, those of our key or mark, compared in full */
 	size_t found;   /* items of `each` found equal */
 	char *entry;    /* JSON of what was found, to free(); an array with `each` */
 	char text[400]; /* DIFFERENT: what differs */

@@ -208,6 +208,36 @@ START_TEST(full_pages_have_another_one_behind)
 }
 END_TEST
 
+static void
+many(struct gan_buf *b, const char *entry, int n)
+{
+	gan_buf_putc(b, '[');
+	for (int i = 0; i < n; i++)
+		gan_buf_printf(b, "%s%s", i > 0 ? "," : "", entry);
+	gan_buf_putc(b, ']');
+}
+
+/* Each costs time of the loop; such a look is for a person in the end. */
+START_TEST(an_answer_of_absurd_size_is_not_read_to_its_end)
+{
+	struct gan_buf b GAN_AUTO(gan_buf_fini) = { 0 };
+	struct gan_probe_sight s GAN_AUTO(gan_probe_sight_fini) = { 0 };
+	struct gan_probe_sight t GAN_AUTO(gan_probe_sight_fini) = { 0 };
+
+	many(&b, "{\"code\":\"B\"}", 20000);
+	ck_assert_int_eq(
+	    gan_probe_read(&by_code, SENT, strlen(SENT), MARK, b.data, b.len, &s, &err),
+	    GAN_ELIMIT);
+	ck_assert_str_eq(err.msg, "the answer holds more than 10000 entries");
+	gan_buf_clear(&b);
+	many(&b, "{\"code\":\"A\"}", 100);
+	ck_assert_int_eq(
+	    gan_probe_read(&by_code, SENT, strlen(SENT), MARK, b.data, b.len, &t, &err),
+	    GAN_ELIMIT);
+	ck_assert_str_eq(err.msg, "more than 32 entries look like it");
+}
+END_TEST
+
 START_TEST(each_of_many_must_be_there)
 {
 	static const char sent[] = "{\"items\":[{\"code\":\"a\"},{\"code\":\"b\"}]}";
@@ -286,6 +316,7 @@ main(void)
 	tcase_add_loop_test(tc, what_is_there_is_told, 0, (int)GAN_COUNT(reads));
 	tcase_add_test(tc, the_entry_is_kept_as_it_came);
 	tcase_add_test(tc, full_pages_have_another_one_behind);
+	tcase_add_test(tc, an_answer_of_absurd_size_is_not_read_to_its_end);
 	tcase_add_test(tc, each_of_many_must_be_there);
 	tcase_add_loop_test(tc, what_tells_nothing_is_no_absence, 0, (int)GAN_COUNT(nothing));
 	tcase_add_loop_test(tc, what_is_no_list_and_no_object_is_refused, 0, 6);

@@ -283,6 +283,7 @@ gan_inbound_reload(struct gan_inbound *in, struct gan_config *conf, struct gan_e
 		    old->max_connections);
 	gan_snapshot_unref(&in->snap);
 	in->snap = snap;
+	gan_outbox_reloaded(in);
 	gan_server_tune(in->server, (uint64_t) new->max_body, new->keep_alive);
 	return GAN_OK;
 }

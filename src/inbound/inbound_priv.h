@@ -123,6 +123,7 @@ void gan_look_head_objects(struct gan_exchange *x, const char *const part[GAN_RO
 void gan_outbox_head_read(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS]);
 void gan_outbox_head_ack(struct gan_exchange *x, const char *const part[GAN_ROUTE_PARTS]);
 void gan_outbox_wake(struct gan_inbound *in, const char *connector);
+void gan_outbox_reloaded(struct gan_inbound *in);
 void gan_outbox_on_timer(uv_timer_t *t);
 #define GAN_OUTBOX_TICK_MS 60000
 

@@ -177,7 +177,8 @@ on_read(void *arg, int rc, const char *json, size_t len, size_t n)
 	else if (!gan_request_has_room(x->req, len)) /* it is told again */
 		(void)gan_request_problem(
 		    x->req, GAN_PROBLEM_UNAVAILABLE, RETRY_AFTER_S, GAN_ANSWERS_UNREAD);
-	else if (n > 0 || x->in->draining || gan_mono_ms() >= x->pull->wait_until_ms)
+	else if (n > 0 || x->in->draining || x->snap != x->in->snap ||
+		 gan_mono_ms() >= x->pull->wait_until_ms)
 		answer_json(x, json, len);
 	else if (!one_more_may_wait(x->in))
 		(void)gan_request_problem(x->req, GAN_PROBLEM_READERS, RETRY_AFTER_S,
@@ -258,6 +259,22 @@ gan_outbox_wake(struct gan_inbound *in, const char *connector)
 			continue;
 		(void)gan_wait_leave(x);
 		read_outbox(x);
+	}
+}
+
+/*
+ * The connector may be called from now on, or have other tokens: those who wait
+ * are told that there is nothing, and come again under the new configuration.
+ */
+void
+gan_outbox_reloaded(struct gan_inbound *in)
+{
+	struct gan_exchange *next;
+
+	for (struct gan_exchange *x = in->waiting; x != NULL; x = next) {
+		next = x->next_waiting;
+		if (x->pull != NULL && gan_wait_leave(x) && x->req != NULL)
+			answer_nothing(x);
 	}
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "conf/config.h"
 #include "store/store_priv.h"
 
 #define NPRIO 3
@@ -178,6 +179,21 @@ send_it(struct gan_store *s, struct claim_job *j, struct gan_dlv *d, char **body
 	return rc;
 }
 
+/* A reader of its outbox may have taken it in, and now its connector is called: a person knows. */
+static int
+doubt(struct gan_store *s, const struct gan_dlv *d, int64_t now_ms)
+{
+	int rc = gan_run(s->db, GAN_SQL_DLV_SENDING, GAN_I(d->id), GAN_I0(d->first_sent_ms));
+
+	s->txn.deliveries[GAN_DLV_WAITING]--;
+	s->txn.deliveries[GAN_DLV_SENDING]++;
+	return rc < 0 ? rc
+		      : gan_lease_lost(s, d->id,
+			    "it was read from the outbox and never acknowledged, and its connector "
+			    "is called now",
+			    now_ms);
+}
+
 static int
 payload_read(struct gan_store *s, int64_t id, char **ret_body, size_t *ret_len, char **ret_after,
     size_t *ret_after_len, char **ret_newest)
@@ -238,6 +254,9 @@ claim_head(struct gan_store *s, struct claim_job *j, int64_t head)
 	}
 	if (rc != GAN_EFFECT_GO)
 		return by_effect(s, j, &d, rc, &why);
+	if (!j->pull && d.attempts == 0 && d.maybe_sent == GAN_SENT_MAYBE &&
+	    d.on_unknown != GAN_ON_UNKNOWN_PROBE)
+		return doubt(s, &d, j->at.wall_ms);
 	if (newest != NULL && d.key != NULL)
 		rc = gan_newest_put(s, &d, newest);
 	if (rc < 0)

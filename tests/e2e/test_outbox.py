@@ -383,6 +383,27 @@ def test_reading_goes_on_after_the_connector_was_called(gan, sim):
     assert [r[0] for r in rules.lines(sim)] == [0, 1, 2]
 
 
+def test_no_reader_is_told_what_is_sent_after_a_reload(gan, sim):
+    """Who waits while the connector becomes one that is called does not take its messages."""
+    gan.rule("10-tell.yaml", rules.FLEX_ERP.replace("flex2b/replicationpost",
+                                                    "outbox/replicationpost"))
+    gan.ctl("reload")
+    answers = []
+    reader = threading.Thread(target=lambda: answers.append(ask(gan, "GET", "outbox?wait=20")))
+    reader.start()
+    kit.wait_until(lambda: gan.status()["inbound"]["connections"] == 1, 10, "a reader waits")
+    flex = {**copy.deepcopy(gan.config["connectors"]["flex2b"]), "tokens": None}
+    gan.reconfigure(connectors={"outbox": flex})
+    gan.ctl("reload")
+    kit.wait_until(lambda: answers, 10, "the reader is let go")
+    for n in range(3):
+        post(gan, n)
+    assert answers[0].status == 200 and answers[0].json() == {"messages": [], "next": None}
+    kit.wait_until(lambda: gan.status()["deliveries"]["delivered"] == 3, 10, "they are sent")
+    assert [r[0] for r in rules.lines(sim)] == [0, 1, 2]
+    assert ask(gan, "GET", "outbox").status == 401
+
+
 def test_a_corrected_copy_is_read(gan):
     gan.rule("10-tell.yaml", TELL + "valid_for: 1s\n")
     gan.ctl("reload")

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_store_outbox.c - messages that are fetched: what is told, in which order, and until when. */
+#include "conf/config.h"
 #include "store_help.h"
 
 static char cursor[96]; /* `next` of the last read */
@@ -334,24 +335,46 @@ START_TEST(a_restart_changes_nothing)
 }
 END_TEST
 
-/* The connector was made one that is called: what was in its outbox is sent, in order. */
+/* The connector was made one that is called: what was in its outbox is sent, in order; what was
+ * told may have been taken in. */
 START_TEST(they_go_back_when_nobody_pulls_any_more)
 {
 	int64_t a = message("a", KEY("k")), b = message("b", KEY("k"));
 	struct got g;
 
 	ck_assert_str_eq(told_at(NULL, 1, T0), "a");
-	g = claim(8, T0 + 1000);
+	ck_assert_uint_eq(claim_none(T0 + 1000), 0);
+	ck_assert_str_eq(state_of(a), "unknown");
+	ck_assert_str_eq(state_of(b), "waiting");
+	ck_assert_int_eq(command(GAN_CMD_NOT_SENT, dlv_text(a), NULL), GAN_OK);
+	g = claim(8, gan_wall_ms() + 1000);
 	ck_assert_uint_eq(g.n, 1);
 	ck_assert_int_eq(g.rows[0]->id, a);
-	ck_assert(g.rows[0]->maybe_sent);
+	ck_assert(!g.rows[0]->maybe_sent && g.rows[0]->denied);
 	drop_rows(&g);
 	ck_assert_int_eq(settle(a, GAN_DLV_DELIVERED, 0), GAN_OK);
-	g = claim(8, T0 + 1000);
+	g = claim(8, gan_wall_ms() + 1000);
 	ck_assert_int_eq(g.rows[0]->id, b);
 	ck_assert(!g.rows[0]->maybe_sent);
 	drop_rows(&g);
 	ck_assert_int_eq(settle(b, GAN_DLV_DELIVERED, 0), GAN_OK);
+}
+END_TEST
+
+/* Where we can look, that answers it. */
+START_TEST(one_that_was_told_may_be_looked_for)
+{
+	struct gan_new_delivery d = PLAIN;
+	struct got g;
+
+	d.on_unknown = GAN_ON_UNKNOWN_PROBE;
+	(void)message("a", d);
+	ck_assert_str_eq(told(NULL), "a");
+	g = claim(8, T0 + 1000);
+	ck_assert_uint_eq(g.n, 1);
+	ck_assert(g.rows[0]->maybe_sent);
+	ck_assert_int_eq(settle(g.rows[0]->id, GAN_DLV_DELIVERED, 0), GAN_OK);
+	drop_rows(&g);
 }
 END_TEST
 
@@ -505,6 +528,7 @@ main(void)
 	tcase_add_test(tc, paused_is_said);
 	tcase_add_test(tc, a_restart_changes_nothing);
 	tcase_add_test(tc, they_go_back_when_nobody_pulls_any_more);
+	tcase_add_test(tc, one_that_was_told_may_be_looked_for);
 	tcase_add_test(tc, nothing_overtakes_those_that_go_back);
 	tcase_add_test(tc, a_skipped_one_may_have_been_taken_in);
 	tcase_add_test(tc, lanes_become_messages);

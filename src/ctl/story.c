@@ -466,6 +466,7 @@ put_event(struct teller *t, struct gan_span e)
 	struct gan_span state = gan_span_get(e, "state");
 	struct gan_span deeds = gan_span_get(e, "audit"), deed;
 	struct gan_span_iter it = { 0 }, itd = { 0 };
+	bool closed = false;
 	size_t n = 0;
 
 	gan_buf_puts(t->out, "event ");
@@ -483,9 +484,11 @@ put_event(struct teller *t, struct gan_span e)
 	put_answer(t, e);
 	put_line(t, 2, "reason:", gan_span_get(e, "reason"));
 	put_excerpt(t, 2, "body:", gan_span_get(e, "body"));
-	while (gan_span_next(deeds, &itd, NULL, &deed))
+	while (gan_span_next(deeds, &itd, NULL, &deed)) {
 		put_deed(t, 2, deed);
-	if (gan_span_is(state, "rejected"))
+		closed = gan_span_is(gan_span_get(deed, "after"), "rejected, closed");
+	}
+	if (gan_span_is(state, "rejected") && !closed)
 		put_advice(t, 2, state, gan_span_get(e, "id"));
 	while (gan_span_next(deliveries, &it, NULL, &d)) {
 		put_delivery(t, d);

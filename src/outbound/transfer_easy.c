@@ -408,6 +408,9 @@ explain(const struct gan_transfer *t, CURLcode code, struct gan_response *r)
 
 	if (r->sent == GAN_COMPLETE)
 		return;
+	/* curl's words for a reset that it did not see itself, but was told of by the loop. */
+	if (strncmp(why, "select/poll", strlen("select/poll")) == 0)
+		why = "the connection was reset";
 	if (t->cancelled)
 		snprintf(r->error, sizeof(r->error), "cut off because the gateway stops");
 	else if (t->head_flood)

@@ -545,7 +545,11 @@ gan_shape_attention(struct gan_store *s, int64_t id, const char *what, const cha
 	gan_json_str(b, "reason", it.reason);
 	gan_json_time(b, "since", since_ms);
 	gan_json_name(b, "actions");
-	gan_buf_puts(b, actions_of(kind, approve > 0));
+	/* What came as it is, and was refused by no rule, no rule can map. */
+	if (event && it.rule == NULL)
+		gan_buf_puts(b, "[\"skip\"]");
+	else
+		gan_buf_puts(b, actions_of(kind, approve > 0));
 	gan_buf_putc(b, '}');
 	return GAN_OK;
 }

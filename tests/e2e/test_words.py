@@ -83,3 +83,28 @@ def test_the_copy_is_named_when_its_original_is_asked_for(make_gateway):
     for verb in (["retry"], ["correct", "--body", body, "--reason", "again"]):
         code, _, err = gan.ctl_raw(verb[0], row["id"], *verb[1:], output="table")
         assert code == 1 and f"its corrected copy {copy['id']} is in its place" in err
+
+
+def test_a_closed_rejection_asks_for_nothing_more(make_gateway):
+    gan = make_gateway(rules={"10.yaml": CONFIRM.replace("map: '", "map: 'reject(\"no\") | ")
+                              .replace("expect: [{ssccs: [\"337370000000000003\"]}]",
+                                       "expect_reject: \"no\"")})
+    post = gan.erp_post("order.confirmed", {"order": "1"})
+    gan.wait_event(post.json()["id"], "rejected")
+    hook = gan.send_webhook("lot_created", b"no JSON")
+    gan.wait_event(hook.json()["id"], "rejected")
+    actions = {i["id"]: i["actions"] for i in gan.attention(kind="rejected")}
+    assert actions == {post.json()["id"]: ["retry", "skip"], hook.json()["id"]: ["skip"]}
+    assert "what to do" in gan.ctl_raw("show", post.json()["id"], output="table")[1]
+    gan.ctl("skip", post.json()["id"], "--reason", "by hand")
+    _, story, _ = gan.ctl_raw("show", post.json()["id"], output="table")
+    assert "rejected, closed: by hand" in story and "what to do" not in story
+
+
+def test_a_reset_is_called_a_reset(make_gateway, sim):
+    gan = make_gateway(rules={"10.yaml": WRONG.replace("000001", "000003")})
+    sim.state(movilitas={"sscc_default": "Assigned"})
+    sim.fault("movilitas", "hang-after", ms=200)
+    gan.erp_post("order.confirmed", {"order": "1"})
+    row = gan.wait_key("o/1", "unknown")[0]
+    assert "reset" in row["last"]["error"] and "poll" not in row["last"]["error"]

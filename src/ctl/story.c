@@ -340,6 +340,9 @@ put_wait(struct teller *t, struct gan_span d)
 	else if (is_set(gan_span_get(c, "wait_until")))
 		put_line(t, 4, "waits: the connector asked to wait until",
 		    gan_span_get(c, "wait_until"));
+	else if (is_set(gan_span_path(c, "quota.short_since")))
+		put_line(t, 4, "waits: the quota of the account is used up, there is room again at",
+		    gan_span_path(c, "quota.room_at"));
 	put_line(t, 4, "next try:", gan_span_get(d, "next_at"));
 }
 

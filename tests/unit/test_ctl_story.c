@@ -220,6 +220,13 @@ START_TEST(a_story_says_what_a_delivery_waits_for)
 	gan_ctl_put_story(span(text), &how, &out);
 	expect("keeps failing, it is tried again at 2026-11-21T19:03:00.000Z");
 	expect("next try: 2026-11-21T19:02:43.000Z");
+	gan_buf_clear(&out);
+	how.status = span("{\"connectors\":[{\"name\":\"c\",\"paused\":null,\"breaker_open\":false,"
+			  "\"quota\":{\"room_at\":\"2026-11-21T19:04:00.000Z\","
+			  "\"short_since\":\"2026-11-21T19:02:40.000Z\"}}]}");
+	gan_ctl_put_story(span(text), &how, &out);
+	expect(
+	    "the quota of the account is used up, there is room again at 2026-11-21T19:04:00.000Z");
 }
 END_TEST
 

@@ -124,10 +124,12 @@ START_TEST(who_did_what_is_in_the_audit)
 	    0));
 	cJSON_Delete(ask("{\"verb\":\"reload\"}", 0));
 	r = ask("{\"verb\":\"audit\"}", 0);
-	ck_assert_int_eq(cJSON_GetArraySize(gan_cj_get(r, "result")), 2);
+	ck_assert_int_eq(cJSON_GetArraySize(gan_cj_get(r, "result")), 3);
 	row = cJSON_GetArrayItem(gan_cj_get(r, "result"), 0);
-	ck_assert_str_eq(gan_cj_str(row, "verb"), "reload");
+	ck_assert_str_eq(gan_cj_str(row, "verb"), "reload accepted");
 	row = cJSON_GetArrayItem(gan_cj_get(r, "result"), 1);
+	ck_assert_str_eq(gan_cj_str(row, "verb"), "reload");
+	row = cJSON_GetArrayItem(gan_cj_get(r, "result"), 2);
 	ck_assert_str_eq(gan_cj_str(row, "verb"), "pause");
 	ck_assert_str_eq(gan_cj_str(row, "reason"), "vendor works");
 	(void)snprintf(uid, sizeof(uid), "(%u)", (unsigned)getuid());

@@ -79,7 +79,7 @@ source_add(struct gan_reconcile *r, const char *name)
 static void
 source_rest(struct gan_reconcile *r, struct gan_recon_source *s)
 {
-	s->soon = false;
+	s->soon_ms = 0;
 	for (size_t i = 0; i < GAN_RECON_KINDS; i++) {
 		s->kinds[i].due = false;
 		s->kinds[i].error[0] = '\0';
@@ -214,7 +214,11 @@ arm(struct gan_reconcile *r)
 		/* The clock went back: nobody must wait until it is there again. */
 		if (s->next_ms > most)
 			s->next_ms = most;
-		at = is_due(s) && !s->soon ? now : s->next_ms;
+		if (s->soon_ms > now + SOON_MS)
+			s->soon_ms = now + SOON_MS;
+		at = s->soon_ms != 0 && s->soon_ms < s->next_ms ? s->soon_ms : s->next_ms;
+		if (is_due(s) && s->soon_ms == 0)
+			at = now;
 		next = at < next ? at : next;
 	}
 	if (next == INT64_MAX)
@@ -239,15 +243,16 @@ on_timer(uv_timer_t *t)
 	struct gan_recon_source *s;
 
 	for (s = r->sources; s != NULL; s = s->next) {
-		if (now < s->next_ms)
-			continue;
-		if (!s->soon)
+		if (now >= s->next_ms) {
 			all_due(s);
-		s->soon = false;
-		s->next_ms = now + s->every_ms;
+			s->next_ms = now + s->every_ms;
+			s->soon_ms = 0;
+		} else if (now >= s->soon_ms) {
+			s->soon_ms = 0;
+		}
 	}
 	for (s = r->sources; s != NULL; s = s->next) {
-		if (is_due(s) && !s->soon)
+		if (is_due(s) && s->soon_ms == 0)
 			break;
 	}
 	if (s != NULL)
@@ -339,7 +344,7 @@ gan_reconcile_now(struct gan_reconcile *r, const char *source, gan_reconcile_fn 
 		if (source != NULL && strcmp(s->name, source) != 0)
 			continue;
 		all_due(s);
-		s->soon = false;
+		s->soon_ms = 0;
 		s->next_ms = gan_wall_ms() + s->every_ms;
 	}
 	arm(r);
@@ -360,10 +365,8 @@ gan_reconcile_lost(struct gan_reconcile *r, const char *feed_source, enum gan_en
 				continue;
 			k->due = any = true;
 			/* Not at once: the MES may be the one that does not answer. */
-			if (s->next_ms > gan_wall_ms() + SOON_MS) {
-				s->next_ms = gan_wall_ms() + SOON_MS;
-				s->soon = true;
-			}
+			if (s->soon_ms == 0)
+				s->soon_ms = gan_wall_ms() + SOON_MS;
 		}
 	}
 	arm(r);

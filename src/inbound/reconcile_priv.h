@@ -46,9 +46,9 @@ struct gan_recon_source {
 	struct gan_recon_source *next;
 	char *name, *connector;
 	bool feed, gone;
-	bool soon; /* some kind is due before its time */
 	int64_t every_ms, overlap_ms, grace_ms;
 	int64_t next_ms; /* of the next regular round; by the wall clock */
+	int64_t soon_ms; /* some kinds are due before it, from then on; 0: none */
 	struct gan_recon_kind kinds[GAN_RECON_KINDS];
 };
 

@@ -342,6 +342,30 @@ def test_rounds_go_on_when_the_clock_went_back(make_gateway, sim):
     kit.wait_until(lambda: asked() >= before + 3, 20, "rounds go on")
 
 
+def test_lost_reads_do_not_keep_the_others_waiting(make_gateway, sim):
+    """A round for what a channel lost is one more; the regular one comes when it is due."""
+    conf = config(sim, every="3s")
+    conf["sources"]["feed"] = {"kind": "prodsmart-feed", "connector": "ps", "every": "1s",
+                               "channels": {"ORDER": "production-order"}}
+    sim.state(prodsmart={"changes": {"ORDER": []}})
+    gan = make_gateway(config=conf)
+
+    def asked():
+        return {r["type"]: r["last_at"] for r in gan.status()["reconcile"]}["punch-clock"]
+
+    kit.wait_until(asked, 20, "a first round")
+    rounds_at = []
+    for lost in range(1, 9):
+        read = gan.status()["feeds"][0]["last_read_at"]
+        kit.wait_until(lambda: gan.status()["feeds"][0]["last_read_at"] != read, 10, "a read")
+        sim.fault("prodsmart", "half", path="/api/changes/")
+        kit.wait_until(lambda: gan.status()["feeds"][0]["lost"] == lost, 20, "a loss")
+        rounds_at.append(asked())
+        if rounds_at[-1] != rounds_at[0]:
+            break
+    assert rounds_at[-1] != rounds_at[0], "it waits for the losses to end"
+
+
 def test_records_that_a_channel_did_not_bring(make_gateway, sim):
     """A feed is reconciled with the lists of its types."""
     sim.state(prodsmart=FAST)

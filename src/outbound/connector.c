@@ -278,6 +278,7 @@ gan_connector_build(const struct gan_conf_connector *c, const struct gan_operati
     const char *output, size_t len, const char *token, struct gan_wire *req, struct gan_err *err)
 {
 	struct gan_buf path GAN_AUTO(gan_buf_fini) = { 0 };
+	const struct gan_kind *kind = gan_kind_of(c->kind);
 	struct gan_parts parts;
 	int rc = gan_parts_split(output, len, &parts, err);
 
@@ -285,7 +286,7 @@ gan_connector_build(const struct gan_conf_connector *c, const struct gan_operati
 		rc = gan_params_path(op, &parts.path, &path, err);
 	if (rc < 0)
 		return rc;
-	gan_must(gan_kind_of(c->kind) != NULL); /* it knew the operation */
+	gan_must(kind != NULL); /* it knew the operation */
 	req->method = op->method;
 	put_body(op, &parts.body, req);
 	req->connect_ms = c->deliver.connect_ms;
@@ -297,7 +298,7 @@ gan_connector_build(const struct gan_conf_connector *c, const struct gan_operati
 	if (rc == GAN_OK)
 		rc = gan_params_query(c, op, &parts.query, req, err);
 	if (rc == GAN_OK)
-		rc = gan_kind_of(c->kind)->dress(c, op, token, req, err);
+		rc = kind->dress(c, op, token, req, err);
 	return rc == GAN_OK ? gan_connector_hide(c, req, err) : rc;
 }
 

@@ -485,7 +485,7 @@ struct gan_command {
 	/* CORRECT: the new body, checked JSON; copied. */
 	const char *body;
 	size_t body_len;
-	bool four_eyes; /* CORRECT: wait for an approval; APPROVE: not by who corrected it */
+	bool four_eyes;      /* CORRECT: wait for an approval; APPROVE: not by who corrected it */
 	const char *outcome; /* NOTE: what came of it, for the audit row; may be NULL */
 	int64_t now_ms;
 };

@@ -274,7 +274,8 @@ on_response(void *arg, struct gan_response *resp)
 		ans.wait_ms = hold(k, resp);
 	if (ans.rc == GAN_EAUTH && j.outcome == GAN_OUTCOME_TOKEN && token_refused(k, j.text))
 		return;
-	if (j.outcome == GAN_OUTCOME_CONFIG)
+	/* A newer configuration may already have cured it. */
+	if (j.outcome == GAN_OUTCOME_CONFIG && k->conf == k->conn->conf)
 		gan_conn_refuse(k->conn, j.text);
 	if (ans.rc != GAN_OK)
 		snprintf(k->conn->last_error, sizeof(k->conn->last_error), "%s", j.text);

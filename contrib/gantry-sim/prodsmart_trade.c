@@ -17,7 +17,7 @@ choose_default(cJSON *list)
 		if (gan_cj_true(item, "default"))
 			return;
 	}
-	if (cJSON_IsArray(list) && list->child != NULL)
+	if (list != NULL && cJSON_IsArray(list) && list->child != NULL)
 		gan_ps_set(list->child, "default", cJSON_CreateTrue());
 }
 

@@ -80,7 +80,7 @@ check_field(const struct gan_conf_connector *c, const struct gan_field *f, const
 	struct gan_err found = { 0 };
 	int rc = GAN_OK;
 
-	if (check == NULL || (!cJSON_IsArray(v) && !cJSON_IsString(v)))
+	if (check == NULL || v == NULL || (!cJSON_IsArray(v) && !cJSON_IsString(v)))
 		return GAN_OK;
 	if (cJSON_IsArray(v))
 		rc = check_distinct(v, err);

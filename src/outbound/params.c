@@ -327,6 +327,7 @@ gan_params_path(const struct gan_operation *op, const struct gan_span *path, str
 		rc = check_path_value(name, v, &raw, err);
 		if (rc < 0)
 			break;
+		gan_must(v != NULL);
 		gan_buf_put(out, here, before);
 		if (cJSON_IsString(v))
 			gan_wire_percent(out, v->valuestring, strlen(v->valuestring));

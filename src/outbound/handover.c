@@ -115,7 +115,7 @@ take_past(struct gan_account *a, const cJSON *told, bool same_boot, int64_t mono
 		gan_quota_past(&a->quota, last);
 	}
 	if (same_boot && isfinite(closed) && closed > 0 &&
-	    closed < (double)(mono + a->quota.window_ms))
+	    closed <= (double)(mono + a->quota.window_ms + 1))
 		a->quota.closed_ms = (int64_t)closed;
 	return true;
 }

@@ -47,10 +47,17 @@ gan_quota_fini(struct gan_quota *q)
 	*q = (struct gan_quota){ 0 };
 }
 
+/* The clock is cut to milliseconds: two of its times may be almost one more apart than they say. */
+static int64_t
+span(const struct gan_quota *q)
+{
+	return q->window_ms + 1;
+}
+
 static void
 forget(struct gan_quota *q, int64_t now_ms)
 {
-	while (q->n > 0 && q->ends[q->first] + q->window_ms <= now_ms) {
+	while (q->n > 0 && q->ends[q->first] + span(q) <= now_ms) {
 		q->first = (q->first + 1) % q->cap;
 		q->n--;
 	}
@@ -76,8 +83,8 @@ recover(struct gan_quota *q, int64_t now_ms)
 void
 gan_quota_close(struct gan_quota *q, int64_t now_ms)
 {
-	if (q->allowed > 0 && now_ms + q->window_ms > q->closed_ms)
-		q->closed_ms = now_ms + q->window_ms;
+	if (q->allowed > 0 && now_ms + span(q) > q->closed_ms)
+		q->closed_ms = now_ms + span(q);
 }
 
 void
@@ -158,7 +165,7 @@ gan_quota_room_ms(struct gan_quota *q, int64_t now_ms)
 	over = q->n + q->under_way - limit; /* this many and one more must be forgotten */
 	if (over >= q->n)
 		return INT64_MAX;
-	return q->ends[(q->first + over) % q->cap] + q->window_ms;
+	return q->ends[(q->first + over) % q->cap] + span(q);
 }
 
 int64_t
@@ -167,7 +174,7 @@ gan_quota_next_ms(struct gan_quota *q, int64_t now_ms)
 	forget(q, now_ms);
 	if (now_ms < q->closed_ms)
 		return q->closed_ms;
-	return q->n > 0 ? q->ends[q->first] + q->window_ms : INT64_MAX;
+	return q->n > 0 ? q->ends[q->first] + span(q) : INT64_MAX;
 }
 
 bool

@@ -51,10 +51,11 @@ START_TEST(a_place_counts_until_a_window_after_its_end)
 {
 	for (int i = 0; i < 10; i++)
 		run(1000, 1500 + i);
-	ck_assert_uint_eq(gan_quota_room(&q, 1500 + WINDOW - 1), 0);
-	ck_assert_int_eq(gan_quota_room_ms(&q, 2000), 1500 + WINDOW);
-	ck_assert_uint_eq(gan_quota_room(&q, 1500 + WINDOW), 1);
-	ck_assert_uint_eq(gan_quota_room(&q, 1509 + WINDOW), 10);
+	/* Both times are cut to milliseconds: only one more makes a whole window sure. */
+	ck_assert_uint_eq(gan_quota_room(&q, 1500 + WINDOW), 0);
+	ck_assert_int_eq(gan_quota_room_ms(&q, 2000), 1501 + WINDOW);
+	ck_assert_uint_eq(gan_quota_room(&q, 1501 + WINDOW), 1);
+	ck_assert_uint_eq(gan_quota_room(&q, 1510 + WINDOW), 10);
 }
 END_TEST
 
@@ -71,9 +72,9 @@ END_TEST
 START_TEST(closed_is_as_if_all_had_been_used_just_now)
 {
 	gan_quota_close(&q, 5000);
-	ck_assert_uint_eq(gan_quota_room(&q, 5000 + WINDOW - 1), 0);
-	ck_assert_int_eq(gan_quota_room_ms(&q, 6000), 5000 + WINDOW);
-	ck_assert_uint_eq(gan_quota_room(&q, 5000 + WINDOW), 10);
+	ck_assert_uint_eq(gan_quota_room(&q, 5000 + WINDOW), 0);
+	ck_assert_int_eq(gan_quota_room_ms(&q, 6000), 5001 + WINDOW);
+	ck_assert_uint_eq(gan_quota_room(&q, 5001 + WINDOW), 10);
 }
 END_TEST
 
@@ -86,9 +87,9 @@ START_TEST(another_limit_keeps_what_is_counted)
 	for (int i = 0; i < 90; i++)
 		run(2000, 2000);
 	ck_assert_int_eq(gan_quota_set(&q, 3, WINDOW, &err), GAN_OK);
-	ck_assert_uint_eq(gan_quota_room(&q, 1009 + WINDOW), 0);
-	ck_assert_int_eq(gan_quota_room_ms(&q, 3000), 2000 + WINDOW);
-	ck_assert_uint_eq(gan_quota_room(&q, 2000 + WINDOW), 3);
+	ck_assert_uint_eq(gan_quota_room(&q, 1010 + WINDOW), 0);
+	ck_assert_int_eq(gan_quota_room_ms(&q, 3000), 2001 + WINDOW);
+	ck_assert_uint_eq(gan_quota_room(&q, 2001 + WINDOW), 3);
 }
 END_TEST
 
@@ -124,9 +125,10 @@ below(uint64_t n)
 #define FLYING 64
 #define SEEN 60000
 
+/* In microseconds, as the peer may count them; the quota knows whole milliseconds. */
 struct flight {
 	bool on;
-	int64_t start_ms, seen_ms, end_ms;
+	int64_t seen_us, end_us;
 };
 
 static int64_t seen[SEEN];
@@ -144,18 +146,18 @@ static void
 land(struct flight *f, int64_t now)
 {
 	for (size_t i = 0; i < FLYING; i++)
-		if (f[i].on && f[i].end_ms <= now) {
+		if (f[i].on && f[i].end_us <= now) {
 			f[i].on = false;
-			gan_quota_end(&q, now);
+			gan_quota_end(&q, now / 1000);
 			if (nseen < SEEN)
-				seen[nseen++] = f[i].seen_ms;
+				seen[nseen++] = f[i].seen_us;
 		}
 }
 
 static void
 depart(struct flight *f, int64_t now, size_t wanted)
 {
-	size_t room = gan_quota_room(&q, now);
+	size_t room = gan_quota_room(&q, now / 1000);
 
 	for (size_t i = 0; i < FLYING && wanted > 0 && room > 0; i++) {
 		if (f[i].on)
@@ -167,8 +169,8 @@ depart(struct flight *f, int64_t now, size_t wanted)
 			gan_quota_give(&q);
 			continue;
 		}
-		f[i] = (struct flight){ true, now, 0, now + (int64_t)below(2 * WINDOW / 3) };
-		f[i].seen_ms = now + (int64_t)below((uint64_t)(f[i].end_ms - now) + 1);
+		f[i] = (struct flight){ true, 0, now + (int64_t)below(2000 * WINDOW / 3) };
+		f[i].seen_us = now + (int64_t)below((uint64_t)(f[i].end_us - now) + 1);
 	}
 }
 
@@ -181,7 +183,7 @@ START_TEST(no_window_of_the_peer_holds_more)
 	static struct flight f[FLYING];
 	const char *repeat = getenv("GANTRY_SEED");
 	unsigned limit = 1 + (unsigned)_i * 7, most = 0;
-	int64_t now = 1000;
+	int64_t now = 1000000;
 	size_t first = 0;
 
 	seed = repeat != NULL ? strtoull(repeat, NULL, 10) : (uint64_t)_i * 7919 + 1;
@@ -189,15 +191,15 @@ START_TEST(no_window_of_the_peer_holds_more)
 	nseen = 0;
 	ck_assert_int_eq(gan_quota_set(&q, limit, WINDOW, &err), GAN_OK);
 	for (int step = 0; step < 40000; step++) {
-		now += (int64_t)below(_i % 2 ? 300 : 4000);
+		now += (int64_t)below(_i % 2 ? 300000 : 4000000);
 		land(f, now);
 		depart(f, now, below(4) == 0 ? FLYING : below(3));
 		if (below(500) == 0)
-			gan_quota_close(&q, now);
+			gan_quota_close(&q, now / 1000);
 	}
 	qsort(seen, nseen, sizeof(seen[0]), by_time);
 	for (size_t i = 0; i < nseen; i++) {
-		while (seen[first] + WINDOW <= seen[i])
+		while (seen[first] + INT64_C(1000) * WINDOW <= seen[i])
 			first++;
 		if (i - first + 1 > most)
 			most = (unsigned)(i - first + 1);

@@ -166,7 +166,9 @@ def test_two_connectors_of_one_account_share_it(gan, sim):
 def test_who_is_always_short_is_told(gan, sim):
     gan.reconfigure(connectors={"prodsmart": {"quota": {"per_minute": 5, "window": "100ms"}}})
     gan.ctl("reload")
-    queue(gan, 200)
+    gan.ctl("pause", "prodsmart", "--reason", "test")
+    queue(gan, 200)  # all of it at once, however long the posts take
+    gan.ctl("resume", "prodsmart", "--reason", "test")
     finding = kit.wait_until(lambda: [f for f in json.loads(gan.ctl_raw("doctor")[1])
                                       if f["check"] == "quota"], 20, "a finding")[0]
     assert finding["finding"].startswith("the quota of prodsmart has been used up for ")

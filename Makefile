@@ -138,7 +138,7 @@ $(BUILD)/tests/%.so: tests/%.c $(BUILD)/config.mk
 -include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
 .PHONY: all programs deps check check-unit check-fuzz check-e2e check-fault check-full check-docs check-asan fuzz fuzz-run lint \
-    format bench soak mutants demo install dist clean distclean
+    format bench bench-programs soak mutants demo install dist clean distclean
 
 deps:
 	@contrib/install-deps
@@ -200,8 +200,10 @@ mutants: deps
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
+bench-programs: $(bench_bin) $(BUILD)/tests/bench/slow_sync.so
+
 bench: deps
-	$(MAKE) programs $(bench_bin) $(BUILD)/tests/bench/slow_sync.so
+	$(MAKE) programs bench-programs
 	GANTRY_BUILD=$(abspath $(BUILD)) tests/bench/run $(BENCH)
 
 # A long run with everything at once; ends with "soak: ok" or what it found.

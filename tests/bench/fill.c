@@ -143,7 +143,7 @@ put_delivery(struct fill *f, int64_t event)
 	    "\"product-code\"},{\"name\":\"weight\",\"value\":\"10.5\"},{\"name\":\"location\","
 	    "\"value\":\"warehouse-location-code\"}]}]}",
 	    uuid_of(id, uuid), key);
-	must(f, gan_lane_join(f->s, CONNECTOR, key, id, f->time_ms, &lane), "lane");
+	must(f, gan_lane_join(f->s, CONNECTOR, key, id, false, f->time_ms, &lane), "lane");
 	must(f,
 	    gan_run(f->s->db, GAN_SQL_DLV_PUT, GAN_I(id), GAN_I(event), GAN_T("bench"), GAN_I(0),
 		GAN_T(CONNECTOR), GAN_T("replicationpost"), GAN_I(lane), GAN_T(key), GAN_NULL,

@@ -11,7 +11,8 @@
 #include "outbound/ask_priv.h"
 #include "outbound/dispatch.h"
 
-#define FEED_AFTER 3          /* places of deliveries that go before a feed read that waits */
+#define FEED_AFTER 3 /* places of deliveries that go before a feed read that waits */
+#define WAIT_LEAST_MS INT64_C(1000)
 #define LOOK_MS INT64_C(1000) /* while reconciliation waits for quiet, which tells nobody */
 
 static void run(struct gan_account *a);
@@ -168,22 +169,30 @@ gan_account_end(struct gan_account *a)
 	tell_those_who_wait(a);
 }
 
-void
-gan_account_hold(struct gan_account *a, int64_t until_ms)
-{
-	if (until_ms > a->wait_ms)
-		a->wait_ms = until_ms;
-	gan_account_wake(a);
-}
-
-void
-gan_account_refused(struct gan_account *a)
+static void
+refused(struct gan_account *a)
 {
 	if (gan_quota_refused(&a->quota, gan_mono_ms()))
 		gan_log(GAN_LOG_NOTICE, &(struct gan_log_about){ .connector = a->c->name },
 		    "the peer counts more requests than its quota allows: %u instead of %u requests are "
 		    "sent in a window until it stays quiet; does anybody else use the account?",
 		    a->quota.learned, a->quota.allowed);
+}
+
+int64_t
+gan_account_busy(struct gan_account *a, int64_t first_ms, int64_t wait_ms, int status)
+{
+	int64_t until;
+
+	if (wait_ms < WAIT_LEAST_MS)
+		wait_ms = first_ms < WAIT_LEAST_MS ? first_ms : WAIT_LEAST_MS;
+	if (status == 429)
+		refused(a);
+	until = gan_mono_ms() + wait_ms;
+	if (until > a->wait_ms)
+		a->wait_ms = until;
+	gan_account_wake(a);
+	return wait_ms;
 }
 
 /* ---- whose turn is it? --------------------------------------------------- */

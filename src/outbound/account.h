@@ -88,9 +88,13 @@ void gan_account_follow(struct gan_account **ap, bool *place, struct gan_account
 void gan_account_give(struct gan_account *a); /* nothing was sent */
 void gan_account_end(struct gan_account *a);  /* the request is over */
 
-/* The peer answered 429, or asked for patience by it or another way. */
-void gan_account_refused(struct gan_account *a);
-void gan_account_hold(struct gan_account *a, int64_t until_ms);
+/*
+ * The peer asked for patience, by a 429 or another status: everybody waits, for
+ * at least a second (or first_ms, when retries begin sooner), since
+ * `Retry-After: 0` again and again must not make us run in circles.  Returns
+ * for how long.
+ */
+int64_t gan_account_busy(struct gan_account *a, int64_t first_ms, int64_t wait_ms, int status);
 
 /* Something changed: look soon who may go. */
 void gan_account_wake(struct gan_account *a);

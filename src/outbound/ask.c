@@ -166,20 +166,10 @@ turned_away(struct gan_ask_handle *k)
 static void
 note_health(struct gan_ask_handle *k, enum gan_health health, const char *text)
 {
-	struct gan_conn *c = k->conn;
-	const struct gan_conf_deliver *d = &k->c->deliver;
-	struct gan_log_about about = { .connector = c->name };
-
-	if (health == GAN_HEALTH_OK && gan_breaker_ok(&c->breaker))
-		gan_log(GAN_LOG_NOTICE, &about, "answers again: the breaker is closed");
-	if (health == GAN_HEALTH_FAILED &&
-	    gan_breaker_failed(&c->breaker, gan_mono_ms(), d->breaker_failures, d->breaker_open_ms))
-		gan_log(GAN_LOG_WARNING, &about,
-		    "%u failures in a row, the breaker is open; last: %s", c->breaker.failures,
-		    text);
+	gan_conn_health(k->conn, &k->c->deliver, health, text);
 	if (health != GAN_HEALTH_SILENT)
 		k->probe = false;
-	gan_conn_pump(c);
+	gan_conn_pump(k->conn);
 }
 
 static int
@@ -205,17 +195,9 @@ code_of(enum gan_outcome outcome)
 
 /* The whole account waits as the peer asked. */
 static int64_t
-hold(struct gan_ask_handle *k, const struct gan_response *resp)
+hold(struct gan_ask_handle *k, int64_t wait_ms, int status)
 {
-	int64_t first = k->c->deliver.retry.first_ms;
-	int64_t wait = gan_retry_after_ms(resp->retry_after, gan_wall_ms(), first);
-
-	if (wait < GAN_WAIT_LEAST_MS)
-		wait = first < GAN_WAIT_LEAST_MS ? first : GAN_WAIT_LEAST_MS;
-	if (resp->status == 429)
-		gan_account_refused(k->account);
-	gan_account_hold(k->account, gan_mono_ms() + wait);
-	return wait;
+	return gan_account_busy(k->account, k->c->deliver.retry.first_ms, wait_ms, status);
 }
 
 /* A refused token was not the end: true when the ask goes on with another. */
@@ -271,7 +253,10 @@ on_response(void *arg, struct gan_response *resp)
 	ans.rc = code_of(j.outcome);
 	ans.text = j.text;
 	if (j.outcome == GAN_OUTCOME_BUSY)
-		ans.wait_ms = hold(k, resp);
+		ans.wait_ms = hold(k,
+		    gan_retry_after_ms(
+			resp->retry_after, gan_wall_ms(), k->c->deliver.retry.first_ms),
+		    resp->status);
 	if (ans.rc == GAN_EAUTH && j.outcome == GAN_OUTCOME_TOKEN && token_refused(k, j.text))
 		return;
 	/* A newer configuration may already have cured it. */
@@ -317,11 +302,8 @@ on_token(void *arg, const struct gan_token_result *r)
 	}
 	if (r->rc == GAN_EAUTH)
 		gan_conn_refuse(k->conn, r->text);
-	if (r->wait_ms >= 0) {
-		if (r->status == 429)
-			gan_account_refused(k->account);
-		gan_account_hold(k->account, gan_mono_ms() + r->wait_ms);
-	}
+	if (r->wait_ms >= 0)
+		(void)hold(k, r->wait_ms, r->status);
 	answer(k, &(struct gan_answer){ .rc = r->wait_ms >= 0      ? GAN_EBUSY
 					      : r->rc == GAN_EGONE ? GAN_EBUSY
 								   : r->rc,

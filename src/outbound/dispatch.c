@@ -55,6 +55,21 @@ gan_conn_refuse(struct gan_conn *c, const char *reason)
 	    reason, c->name);
 }
 
+void
+gan_conn_health(
+    struct gan_conn *c, const struct gan_conf_deliver *d, enum gan_health health, const char *why)
+{
+	struct gan_log_about about = { .connector = c->name };
+
+	if (health == GAN_HEALTH_OK && gan_breaker_ok(&c->breaker))
+		gan_log(GAN_LOG_NOTICE, &about, "answers again: the breaker is closed");
+	if (health == GAN_HEALTH_FAILED &&
+	    gan_breaker_failed(&c->breaker, gan_mono_ms(), d->breaker_failures, d->breaker_open_ms))
+		gan_log(GAN_LOG_WARNING, &about,
+		    "%u failures in a row, the breaker is open; last: %s", c->breaker.failures,
+		    why);
+}
+
 static void
 lift(struct gan_conn *c)
 {
@@ -69,11 +84,9 @@ on_try_token(void *arg, const struct gan_token_result *r)
 	struct gan_conn *c = arg;
 
 	c->token_try = false;
-	if (r->wait_ms >= 0) {
-		if (r->status == 429)
-			gan_account_refused(c->account);
-		gan_account_hold(c->account, gan_mono_ms() + r->wait_ms);
-	}
+	if (r->wait_ms >= 0)
+		(void)gan_account_busy(
+		    c->account, c->c->deliver.retry.first_ms, r->wait_ms, r->status);
 	if (!c->refused.on)
 		return;
 	if (r->rc == GAN_OK)

@@ -28,8 +28,6 @@
 /* A look takes no longer, whatever it waits for; part of the lease. */
 #define GAN_LOOK_MS INT64_C(120000)
 #define GAN_LEASE_REST_MS INT64_C(10000) /* for the COMMIT behind the answer */
-/* A `Retry-After: 0`, again and again, must not make us run in circles. */
-#define GAN_WAIT_LEAST_MS INT64_C(1000)
 
 struct gan_send;
 
@@ -147,6 +145,10 @@ bool gan_same_credentials(const struct gan_conf_connector *a, const struct gan_c
 bool gan_conn_differs(const struct gan_conn *c, const struct gan_conf_connector *was);
 /* The connector stops until credentials work again. */
 void gan_conn_refuse(struct gan_conn *c, const char *reason);
+/* What an answer says about the peer, for the breaker, by the limits that were in force; why: for
+ * the log. */
+void gan_conn_health(
+    struct gan_conn *c, const struct gan_conf_deliver *d, enum gan_health health, const char *why);
 /* Frees a connector that is gone and idle; the list is the caller's to walk anew. */
 bool gan_conn_retire(struct gan_conn *c);
 
@@ -154,6 +156,10 @@ bool gan_conn_retire(struct gan_conn *c);
 void gan_send_start(struct gan_conn *c, struct gan_claimed *row);
 /* Go on: token, request. */
 void gan_send_go(struct gan_send *s);
+/* So long from now, by the clock of due times. */
+int64_t gan_send_due_in(const struct gan_send *s, int64_t wait_ms);
+/* Has it been tried for `give_up`? started_ms: when this try began, for the first one. */
+bool gan_send_gives_up(const struct gan_send *s, int64_t started_ms);
 /* Not sent after all: back to waiting, uncounted, due at due_ms. */
 void gan_send_back(struct gan_send *s, int64_t due_ms, const char *why);
 

@@ -32,12 +32,6 @@ gan_send_on_unknown(const struct gan_send *s)
 	return how == GAN_ON_UNKNOWN_PROBE && s->op->probe == NULL ? GAN_ON_UNKNOWN_HOLD : how;
 }
 
-static int64_t
-due_in(struct gan_send *s, int64_t wait_ms)
-{
-	return gan_outbound_due_ms(s->conn->out) + wait_ms;
-}
-
 void
 gan_look_end(struct gan_send *s)
 {
@@ -174,14 +168,13 @@ absent(struct gan_send *s, struct gan_look *l)
 static void
 look_later(struct gan_send *s, struct gan_look *l, const char *why)
 {
-	int64_t first = s->row->first_sent_ms, give_up = s->c->deliver.retry.give_up_ms;
 	int64_t wait =
 	    gan_backoff_ms(&s->c->deliver.retry, s->row->attempt, gan_random_below(UINT32_MAX));
 	char text[480], span[32];
 
-	if (give_up > 0 && first > 0 && gan_wall_ms() - first >= give_up) {
+	if (gan_send_gives_up(s, gan_wall_ms())) {
 		snprintf(text, sizeof(text), "gave up looking for it after %s; last: %.360s",
-		    gan_duration_format(give_up, span, sizeof(span)), why);
+		    gan_duration_format(s->c->deliver.retry.give_up_ms, span, sizeof(span)), why);
 		for_a_person(s, l, "unknown", text);
 		return;
 	}
@@ -190,7 +183,7 @@ look_later(struct gan_send *s, struct gan_look *l, const char *why)
 	gan_look_end(s);
 	s->conn->retried++;
 	say(s, GAN_LOG_INFO, "delivery will be looked for again:");
-	s->settle.next_ms = due_in(s, wait);
+	s->settle.next_ms = gan_send_due_in(s, wait);
 	s->settle.state = GAN_DLV_WAITING;
 	s->settle.maybe_sent = true;
 	s->settle.reason = s->reason; /* counted: the pauses grow by it */
@@ -276,7 +269,7 @@ on_page(void *arg, const struct gan_answer *ans)
 			return;
 		}
 		gan_look_end(s);
-		gan_send_back(s, due_in(s, wait), why);
+		gan_send_back(s, gan_send_due_in(s, wait), why);
 		return;
 	}
 }
@@ -307,7 +300,7 @@ next_page(struct gan_send *s)
 		return;
 	}
 	gan_look_end(s);
-	gan_send_back(s, due_in(s, s->c->deliver.retry.first_ms), err.msg);
+	gan_send_back(s, gan_send_due_in(s, s->c->deliver.retry.first_ms), err.msg);
 }
 
 /* Its row says that it may have been carried out, and there is no way to look (any more). */
@@ -336,7 +329,7 @@ gan_look(struct gan_send *s)
 	}
 	l = calloc(1, sizeof(*l));
 	if (l == NULL) {
-		gan_send_back(s, due_in(s, s->c->deliver.retry.first_ms), "out of memory");
+		gan_send_back(s, gan_send_due_in(s, s->c->deliver.retry.first_ms), "out of memory");
 		return true;
 	}
 	s->look = l;

@@ -30,8 +30,8 @@ say(const struct gan_send *s, enum gan_log_level level, const char *what)
 	    "%s attempt=%u %s", what, s->row->attempt, s->reason);
 }
 
-static int64_t
-due_in(struct gan_send *s, int64_t wait_ms)
+int64_t
+gan_send_due_in(const struct gan_send *s, int64_t wait_ms)
 {
 	return gan_outbound_due_ms(s->conn->out) + wait_ms;
 }
@@ -77,24 +77,14 @@ refuse(struct gan_send *s, const char *why)
 static void
 note_health(struct gan_send *s, enum gan_health health)
 {
-	struct gan_conn *c = s->conn;
-	const struct gan_conf_deliver *d = &s->c->deliver;
-	struct gan_log_about about = { .connector = c->name };
-
-	if (health == GAN_HEALTH_OK && gan_breaker_ok(&c->breaker))
-		gan_log(GAN_LOG_NOTICE, &about, "answers again: the breaker is closed");
-	if (health == GAN_HEALTH_FAILED &&
-	    gan_breaker_failed(&c->breaker, gan_mono_ms(), d->breaker_failures, d->breaker_open_ms))
-		gan_log(GAN_LOG_WARNING, &about,
-		    "%u failures in a row, the breaker is open; last: %s", c->breaker.failures,
-		    s->reason);
+	gan_conn_health(s->conn, &s->c->deliver, health, s->reason);
 	if (health == GAN_HEALTH_SILENT)
 		probe_void(s);
 	s->probe = false;
 }
 
-static bool
-gives_up(const struct gan_send *s, int64_t started_ms)
+bool
+gan_send_gives_up(const struct gan_send *s, int64_t started_ms)
 {
 	int64_t first = s->row->first_sent_ms != 0 ? s->row->first_sent_ms : started_ms;
 	int64_t give_up = s->c->deliver.retry.give_up_ms;
@@ -119,7 +109,7 @@ look_at(struct gan_send *s, int64_t started_ms, int64_t wait_ms)
 {
 	int64_t settling = s->c->deliver.probe_after_ms;
 
-	if (s->is_absent && gives_up(s, started_ms)) {
+	if (s->is_absent && gan_send_gives_up(s, started_ms)) {
 		say_given_up(s, "");
 		s->settle.state = GAN_DLV_UNKNOWN;
 		s->conn->unknown++;
@@ -127,7 +117,8 @@ look_at(struct gan_send *s, int64_t started_ms, int64_t wait_ms)
 		return;
 	}
 	s->settle.state = GAN_DLV_WAITING;
-	s->settle.next_ms = due_in(s, s->is_absent && wait_ms > settling ? wait_ms : settling);
+	s->settle.next_ms =
+	    gan_send_due_in(s, s->is_absent && wait_ms > settling ? wait_ms : settling);
 	say(s, GAN_LOG_NOTICE, "nobody knows whether it was carried out, a probe will look:");
 }
 
@@ -136,8 +127,8 @@ static void
 retry_at(struct gan_send *s, int64_t started_ms, int64_t wait_ms)
 {
 	s->settle.state = GAN_DLV_WAITING;
-	s->settle.next_ms = due_in(s, wait_ms);
-	if (!gives_up(s, started_ms)) {
+	s->settle.next_ms = gan_send_due_in(s, wait_ms);
+	if (!gan_send_gives_up(s, started_ms)) {
 		s->conn->retried++;
 		say(s, GAN_LOG_INFO, "delivery will be tried again:");
 		return;
@@ -153,14 +144,7 @@ retry_at(struct gan_send *s, int64_t started_ms, int64_t wait_ms)
 static int64_t
 wait_all(struct gan_send *s, int64_t wait_ms, int status)
 {
-	int64_t first = s->c->deliver.retry.first_ms;
-
-	if (wait_ms < GAN_WAIT_LEAST_MS)
-		wait_ms = first < GAN_WAIT_LEAST_MS ? first : GAN_WAIT_LEAST_MS;
-	if (status == 429)
-		gan_account_refused(s->account);
-	gan_account_hold(s->account, gan_mono_ms() + wait_ms);
-	return wait_ms;
+	return gan_account_busy(s->account, s->c->deliver.retry.first_ms, wait_ms, status);
 }
 
 /* A token or a setting of ours was refused: nobody's attempt is burnt. */
@@ -170,7 +154,7 @@ when_refused(struct gan_send *s, enum gan_verdict_kind kind)
 	struct gan_conn *c = s->conn;
 
 	s->settle.state = GAN_DLV_WAITING;
-	s->settle.next_ms = due_in(s, 0);
+	s->settle.next_ms = gan_send_due_in(s, 0);
 	s->settle.uncounted = true;
 	say(s, GAN_LOG_INFO, "delivery goes back uncounted:");
 	if (s->conf != c->conf) /* a newer configuration may already have cured it */
@@ -309,7 +293,7 @@ on_response(void *arg, struct gan_response *resp)
 	note_health(s, v.health);
 	if (resp->cancelled && resp->sent == GAN_NOT_SENT) {
 		s->settle.uncounted = true;
-		s->settle.next_ms = due_in(s, 0);
+		s->settle.next_ms = gan_send_due_in(s, 0);
 	}
 	s->settle.reason = s->reason[0] != '\0' ? s->reason : NULL;
 	free(j.response);
@@ -357,10 +341,10 @@ on_token(void *arg, const struct gan_token_result *r)
 		break;
 	case GAN_EAUTH:
 		gan_conn_refuse(s->conn, r->text);
-		gan_send_back(s, due_in(s, 0), r->text);
+		gan_send_back(s, gan_send_due_in(s, 0), r->text);
 		break;
 	case GAN_EGONE:
-		gan_send_back(s, due_in(s, 0), r->text);
+		gan_send_back(s, gan_send_due_in(s, 0), r->text);
 		break;
 	default:
 		without_token(s, r);
@@ -373,7 +357,7 @@ static bool
 must_go_back(struct gan_send *s)
 {
 	struct gan_conn *c = s->conn;
-	int64_t mono = gan_mono_ms(), now = due_in(s, 0);
+	int64_t mono = gan_mono_ms(), now = gan_send_due_in(s, 0);
 
 	if (c->out->draining)
 		gan_send_back(s, now, "the gateway stops");
@@ -399,17 +383,31 @@ must_go_back(struct gan_send *s)
 	return true;
 }
 
+static bool
+is_marked(const struct gan_send *s)
+{
+	return gan_send_on_unknown(s) == GAN_ON_UNKNOWN_PROBE && s->op->probe->mark != NULL;
+}
+
 /* As the rule wrote it; with our mark, if a probe will look for that. */
 static int
-body_of(struct gan_send *s, struct gan_buf *out, struct gan_err *err)
+build(struct gan_send *s, const char *token, struct gan_buf *marked, struct gan_wire *req,
+    struct gan_err *err)
 {
+	const char *body = s->row->body;
+	size_t len = s->row->body_len;
 	char mark[GAN_PROBE_MARK_LEN];
 
-	if (gan_send_on_unknown(s) == GAN_ON_UNKNOWN_PROBE && s->op->probe->mark != NULL)
-		return gan_probe_mark(s->op->probe, s->row->body, s->row->body_len,
-		    gan_probe_mark_of(s->row->id, mark), out, err);
-	gan_buf_put(out, s->row->body, s->row->body_len);
-	return out->failed ? gan_err_set(err, GAN_ENOMEM, "request") : GAN_OK;
+	if (is_marked(s)) {
+		int rc = gan_probe_mark(
+		    s->op->probe, body, len, gan_probe_mark_of(s->row->id, mark), marked, err);
+
+		if (rc < 0)
+			return rc;
+		body = marked->data;
+		len = marked->len;
+	}
+	return gan_connector_build(s->c, s->op, body, len, token, req, err);
 }
 
 static void
@@ -417,11 +415,9 @@ transmit(struct gan_send *s, const char *token)
 {
 	struct gan_wire req GAN_AUTO(gan_wire_fini) = { 0 };
 	struct gan_err err = { 0 };
-	struct gan_buf body GAN_AUTO(gan_buf_fini) = { 0 };
-	int rc = body_of(s, &body, &err);
+	struct gan_buf marked GAN_AUTO(gan_buf_fini) = { 0 };
+	int rc = build(s, token, &marked, &req, &err);
 
-	if (rc == GAN_OK)
-		rc = gan_connector_build(s->c, s->op, body.data, body.len, token, &req, &err);
 	if (rc == GAN_OK) {
 		gan_buf_clear(&s->request);
 		gan_wire_describe(&req, &s->request);
@@ -433,7 +429,7 @@ transmit(struct gan_send *s, const char *token)
 	/* The body was checked: what cannot be built now is a setting or memory. */
 	if (rc != GAN_ENOMEM)
 		gan_conn_refuse(s->conn, err.msg);
-	gan_send_back(s, due_in(s, s->c->deliver.retry.first_ms), err.msg);
+	gan_send_back(s, gan_send_due_in(s, s->c->deliver.retry.first_ms), err.msg);
 }
 
 static void
@@ -501,7 +497,7 @@ go(struct gan_send *s, bool fresh_token)
 	if (gan_token_wait(c->token, on_token, s, &err) == GAN_OK)
 		return;
 	s->waits_token = false;
-	gan_send_back(s, due_in(s, s->c->deliver.retry.first_ms), err.msg);
+	gan_send_back(s, gan_send_due_in(s, s->c->deliver.retry.first_ms), err.msg);
 }
 
 void
@@ -526,7 +522,7 @@ sound(struct gan_send *s)
 	}
 	rc = gan_connector_check(s->c, s->op, s->row->body, s->row->body_len, warning, &err);
 	if (rc == GAN_ENOMEM) {
-		gan_send_back(s, due_in(s, s->c->deliver.retry.first_ms), err.msg);
+		gan_send_back(s, gan_send_due_in(s, s->c->deliver.retry.first_ms), err.msg);
 		return false;
 	}
 	if (rc < 0) {
@@ -572,7 +568,8 @@ gan_send_start(struct gan_conn *c, struct gan_claimed *row)
 		s->probe = true;
 	}
 	if (c->removed || c->kind == NULL) /* a reload came between */
-		gan_send_back(s, due_in(s, 0), "the connector is no longer in the configuration");
+		gan_send_back(
+		    s, gan_send_due_in(s, 0), "the connector is no longer in the configuration");
 	else if (sound(s))
 		go(s, false);
 }

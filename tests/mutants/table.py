@@ -112,15 +112,11 @@ mutant("delivered is noted before the answer",
        killers=["tests/e2e/test_crash.py::test_sigterm_twice_ends_at_once"],
        sign="po/a unknown.*delivered")
 mutant("every attempt has a new apiuuid",
-       ("src/outbound/send.c", "	int rc = body_of(s, &body, &err);\n",
-        "	int rc = body_of(s, &body, &err);\n	char *u = rc < 0 ? NULL : memmem(body.data, "
-        "body.len, \"\\\"apiuuid\\\":\\\"\", 11);\n\n	if (u != NULL)\n"
-        "		u[11] = \"0123456789abcdef\"[s->row->attempt % 16];\n"),
-       ("src/outbound/send.c", "	int rc = body_of(s, &body, &err);",
+       ("src/outbound/send.c", "	int rc = build(s, token, &marked, &req, &err);\n",
         "	char *u = memmem(s->row->body, s->row->body_len, "
         "\"\\\"apiuuid\\\":\\\"\", 11);\n\n	if (u != NULL)\n"
         "		u[11] = \"0123456789abcdef\"[s->row->attempt % 16];\n"
-        "	int rc = body_of(s, &body, &err);"),
+        "	int rc = build(s, token, &marked, &req, &err);\n"),
        killers=["tests/e2e/test_order.py::test_lanes_keep_their_order_under_random_errors"],
        sign="an id changed on a resend")
 mutant("curl may repeat a request by itself",
@@ -281,8 +277,8 @@ mutant("Retry-After is ignored",
         "			wait = gan_retry_after_ms(resp->retry_after, gan_wall_ms(), wait);\n", ""),
        killers=["test_outbound:retry_after_makes_the_whole_connector_wait"], sign="")
 mutant("only the delivery waits, not its connector",
-       ("src/outbound/send.c",
-        "	gan_account_hold(s->account, gan_mono_ms() + wait_ms);\n", ""),
+       ("src/outbound/account.c", "	if (until > a->wait_ms)\n		a->wait_ms = until;\n",
+        "	(void)until;\n"),
        killers=["test_outbound:retry_after_makes_the_whole_connector_wait"], sign="")
 mutant("redirects are followed",
        ("src/outbound/transfer_easy.c", "SET(CURLOPT_FOLLOWLOCATION, 0L);",
@@ -622,7 +618,7 @@ mutant("a note of the last regular stop is believed after a crash",
         "	return GAN_OK;"),
        killers=[f"{QUOTA}::test_no_new_beginning_gives_a_new_quota"], sign="")
 mutant("a 429 stops nobody else",
-       ("src/outbound/account.c", "	if (until_ms > a->wait_ms)\n", "	if (until_ms < 0)\n"),
+       ("src/outbound/account.c", "	if (until > a->wait_ms)\n", "	if (until < 0)\n"),
        killers=["test_ask:a_429_stops_everybody_on_the_account",
                 f"{QUOTA}::test_a_429_stops_all_and_lowers_the_limit"], sign="")
 mutant("feed reads wait until no delivery wants to go",
@@ -643,7 +639,7 @@ mutant("a killed process leaves nothing to look for",
         "	if (rc == GAN_OK && d.on_unknown < 0) {"),
        killers=[f"{PROBE}::test_killed_while_sending_it_is_looked_for"], sign="unknown")
 mutant("no mark tells ours from another",
-       ("src/outbound/send.c", "s->op->probe->mark != NULL)", "s->op->probe->mark == NULL)"),
+       ("src/outbound/send.c", "s->op->probe->mark != NULL;", "s->op->probe->mark == NULL;"),
        killers=[f"{PROBE}::test_the_mark_stands_in_the_free_text_only_where_a_probe_needs_it"], sign="")
 mutant("the first page is the whole list",
        ("src/outbound/probe.c", "	return p->paged && s->seen != GAN_PROBE_EQUAL &&", "	return p == NULL && s->seen != GAN_PROBE_EQUAL &&"),

@@ -79,10 +79,7 @@ gan_store_listen(struct gan_store *s, const char *globs, size_t len)
 	s->listen_next = (struct gan_globs){ list, len };
 	s->listen_new = true;
 	(void)pthread_mutex_unlock(&s->lock);
-	rc = gan_store_job_post(s, job);
-	if (rc < 0)
-		gan_store_job_free(&job);
-	return rc;
+	return gan_store_job_send(s, job);
 }
 
 void

@@ -340,7 +340,6 @@ gan_store_command(struct gan_store *s, const struct gan_command *c, gan_json_fn 
 	struct gan_command ignored;
 	struct command_job *j;
 	struct gan_job *job;
-	int rc;
 
 	if (c->id == NULL && c->kind != GAN_CMD_NOTE)
 		return GAN_EINVAL;
@@ -355,10 +354,7 @@ gan_store_command(struct gan_store *s, const struct gan_command *c, gan_json_fn 
 	j->arg = arg;
 	job = &j->job;
 	job->bytes = c->body_len;
-	rc = gan_store_job_post(s, job);
-	if (rc < 0)
-		gan_store_job_free(&job);
-	return rc;
+	return gan_store_job_send(s, job);
 }
 
 /* ---- paused connectors after a restart ------------------------------------------------------ */
@@ -391,21 +387,10 @@ gan_store_paused(struct gan_store *s,
     struct gan_err *err)
 {
 	struct paused_job *j = gan_store_job_new(sizeof(*j), &paused_ops);
-	struct gan_job *job;
-	int rc;
 
 	if (j == NULL)
 		return gan_err_set(err, GAN_ENOMEM, "paused connectors");
 	j->fn = fn;
 	j->arg = arg;
-	job = &j->job;
-	rc = gan_store_job_wait(s, job);
-	if (rc == GAN_OK)
-		rc = job->rc;
-	gan_store_job_free(&job);
-	if (rc == GAN_OK)
-		return GAN_OK;
-	/* After a failure the store thread leaves the reason as it is. */
-	return gan_err_set(err, rc, "reading the paused connectors: %s",
-	    rc == GAN_EIO ? s->db->why.msg : gan_strerror(rc));
+	return gan_store_job_read(s, &j->job, "the paused connectors", err);
 }

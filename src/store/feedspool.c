@@ -169,7 +169,6 @@ post(struct gan_store *s, const struct feed_job *want)
 	struct gan_pack p = { NULL, 0 };
 	struct feed_job ignored = { 0 }, *j;
 	struct gan_job *job;
-	int rc;
 
 	pack(&p, want, &ignored);
 	j = gan_store_job_new(sizeof(*j) + p.size, &feed_ops);
@@ -185,10 +184,7 @@ post(struct gan_store *s, const struct feed_job *want)
 	job->bytes = p.size;
 	p = (struct gan_pack){ (char *)(j + 1), 0 };
 	pack(&p, want, j);
-	rc = gan_store_job_post(s, job);
-	if (rc < 0)
-		gan_store_job_free(&job);
-	return rc;
+	return gan_store_job_send(s, job);
 }
 
 int
@@ -306,18 +302,12 @@ int
 gan_store_feed_oldest(struct gan_store *s, gan_feed_kept_fn cb, void *arg)
 {
 	struct kept_job *j = gan_store_job_new(sizeof(*j), &kept_ops);
-	struct gan_job *job;
-	int rc;
 
 	if (j == NULL)
 		return GAN_ENOMEM;
-	job = &j->job;
 	j->cb = cb;
 	j->arg = arg;
-	rc = gan_store_job_post(s, job);
-	if (rc < 0)
-		gan_store_job_free(&job);
-	return rc;
+	return gan_store_job_send(s, &j->job);
 }
 
 /* ---- channels, at a start ------------------------------------------------------- */
@@ -359,20 +349,10 @@ gan_store_feed_channels(struct gan_store *s,
     void (*fn)(void *arg, const struct gan_feed_channel *row), void *arg, struct gan_err *err)
 {
 	struct channels_job *j = gan_store_job_new(sizeof(*j), &channels_ops);
-	struct gan_job *job;
-	int rc;
 
 	if (j == NULL)
 		return gan_err_set(err, GAN_ENOMEM, "change channels");
 	j->fn = fn;
 	j->arg = arg;
-	job = &j->job;
-	rc = gan_store_job_wait(s, job);
-	if (rc == GAN_OK)
-		rc = job->rc;
-	gan_store_job_free(&job);
-	if (rc == GAN_OK)
-		return GAN_OK;
-	return gan_err_set(err, rc, "reading the change channels: %s",
-	    rc == GAN_EIO ? s->db->why.msg : gan_strerror(rc));
+	return gan_store_job_read(s, &j->job, "the change channels", err);
 }

@@ -284,9 +284,7 @@ gan_store_map_commit(struct gan_store *s, const struct gan_map_commit *m, gan_do
 {
 	struct gan_pack p = { NULL, 0 };
 	struct gan_map_commit ignored;
-	struct gan_job *job;
 	struct map_job *j;
-	int rc;
 
 	if (m->state == GAN_EVENT_RECEIVED)
 		return GAN_EINVAL;
@@ -299,9 +297,5 @@ gan_store_map_commit(struct gan_store *s, const struct gan_map_commit *m, gan_do
 	j->cb = cb;
 	j->arg = arg;
 	j->job.bytes = p.size;
-	job = &j->job;
-	rc = gan_store_job_post(s, job);
-	if (rc < 0)
-		gan_store_job_free(&job);
-	return rc;
+	return gan_store_job_send(s, &j->job);
 }

@@ -236,7 +236,6 @@ read_post(struct gan_store *s, const struct read_job *like)
 	size_t n = strlen(like->connector) + 1, k = strlen(like->after) + 1;
 	struct read_job *j = gan_store_job_new(sizeof(*j) + n + k, &read_ops);
 	struct gan_job *job = j == NULL ? NULL : &j->job;
-	int rc;
 
 	if (j == NULL)
 		return GAN_ENOMEM;
@@ -247,10 +246,7 @@ read_post(struct gan_store *s, const struct read_job *like)
 	j->limit = like->limit < LIMIT_MAX ? like->limit : LIMIT_MAX;
 	j->cb = like->cb;
 	j->arg = like->arg;
-	rc = gan_store_job_post(s, job);
-	if (rc < 0)
-		gan_store_job_free(&job);
-	return rc;
+	return gan_store_job_send(s, job);
 }
 
 int
@@ -367,7 +363,6 @@ ack_post(struct gan_store *s, const struct ack_job *like)
 	       w = strlen(like->who) + 1;
 	struct ack_job *j = gan_store_job_new(sizeof(*j) + n + k + w, &ack_ops);
 	struct gan_job *job = j == NULL ? NULL : &j->job;
-	int rc;
 
 	if (j == NULL)
 		return GAN_ENOMEM;
@@ -379,10 +374,7 @@ ack_post(struct gan_store *s, const struct ack_job *like)
 	j->before = like->before;
 	j->cb = like->cb;
 	j->arg = like->arg;
-	rc = gan_store_job_post(s, job);
-	if (rc < 0)
-		gan_store_job_free(&job);
-	return rc;
+	return gan_store_job_send(s, job);
 }
 
 int

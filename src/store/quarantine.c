@@ -100,7 +100,6 @@ gan_store_quarantine(struct gan_store *s, const struct gan_quarantine *q)
 	struct gan_quarantine ignored;
 	struct put_job *j;
 	struct gan_job *job;
-	int rc;
 
 	put_pack(&p, q, &ignored);
 	j = gan_store_job_new(sizeof(*j) + p.size, &put_ops);
@@ -110,10 +109,7 @@ gan_store_quarantine(struct gan_store *s, const struct gan_quarantine *q)
 	put_pack(&p, q, &j->q);
 	job = &j->job;
 	job->bytes = p.size;
-	rc = gan_store_job_post(s, job);
-	if (rc < 0)
-		gan_store_job_free(&job);
-	return rc;
+	return gan_store_job_send(s, job);
 }
 
 /* ---- one row --------------------------------------------------------------------------- */
@@ -174,19 +170,13 @@ int
 gan_store_quarantine_get(struct gan_store *s, int64_t id, gan_quarantined_fn cb, void *arg)
 {
 	struct get_job *j = gan_store_job_new(sizeof(*j), &get_ops);
-	struct gan_job *job;
-	int rc;
 
 	if (j == NULL)
 		return GAN_ENOMEM;
 	j->id = id;
 	j->cb = cb;
 	j->arg = arg;
-	job = &j->job;
-	rc = gan_store_job_post(s, job);
-	if (rc < 0)
-		gan_store_job_free(&job);
-	return rc;
+	return gan_store_job_send(s, &j->job);
 }
 
 static int
@@ -210,15 +200,9 @@ int
 gan_store_quarantine_drop(struct gan_store *s, int64_t id)
 {
 	struct get_job *j = gan_store_job_new(sizeof(*j), &drop_ops);
-	struct gan_job *job;
-	int rc;
 
 	if (j == NULL)
 		return GAN_ENOMEM;
 	j->id = id;
-	job = &j->job;
-	rc = gan_store_job_post(s, job);
-	if (rc < 0)
-		gan_store_job_free(&job);
-	return rc;
+	return gan_store_job_send(s, &j->job);
 }

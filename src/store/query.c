@@ -464,7 +464,6 @@ gan_store_query(struct gan_store *s, const struct gan_query *q, gan_json_fn cb, 
 	struct query_job *j;
 	struct gan_job *job;
 	const char *why;
-	int rc;
 
 	query_pack(&p, q, &ignored);
 	j = gan_store_job_new(sizeof(*j) + p.size, &query_ops);
@@ -485,8 +484,5 @@ gan_store_query(struct gan_store *s, const struct gan_query *q, gan_json_fn cb, 
 		gan_buf_puts(&j->out, why);
 		job->ops = &complain_ops;
 	}
-	rc = gan_store_job_post(s, job);
-	if (rc < 0)
-		gan_store_job_free(&job);
-	return rc;
+	return gan_store_job_send(s, job);
 }

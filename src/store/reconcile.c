@@ -241,16 +241,6 @@ events_fini(struct gan_job *job)
 static const struct gan_job_ops events_ops = { GAN_JOB_COMMAND, events_run, events_done,
 	events_fini, NULL };
 
-static int
-post(struct gan_store *s, struct gan_job *job)
-{
-	int rc = gan_store_job_post(s, job);
-
-	if (rc < 0)
-		gan_store_job_free(&job);
-	return rc;
-}
-
 int
 gan_store_recon_events(
     struct gan_store *s, const char *source, bool afresh, gan_recon_events_fn cb, void *arg)
@@ -267,7 +257,7 @@ gan_store_recon_events(
 		free(j);
 		return GAN_ENOMEM;
 	}
-	return post(s, &j->job);
+	return gan_store_job_send(s, &j->job);
 }
 
 /* ---- what they told ---------------------------------------------------------------------- */
@@ -359,7 +349,7 @@ gan_store_recon_fold(
 	j->arg = arg;
 	p = (struct gan_pack){ (char *)(j + 1), 0 };
 	fold_pack(&p, f, &j->f);
-	return post(s, &j->job);
+	return gan_store_job_send(s, &j->job);
 }
 
 /* ---- what a list shows ---------------------------------------------------------------------- */
@@ -514,5 +504,5 @@ gan_store_recon_look(
 	j->arg = arg;
 	p = (struct gan_pack){ (char *)(j + 1), 0 };
 	look_pack(&p, l, &j->l);
-	return post(s, &j->job);
+	return gan_store_job_send(s, &j->job);
 }

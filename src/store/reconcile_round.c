@@ -6,16 +6,6 @@
 #include "store/changes.h"
 #include "store/store_priv.h"
 
-static int
-post(struct gan_store *s, struct gan_job *job)
-{
-	int rc = gan_store_job_post(s, job);
-
-	if (rc < 0)
-		gan_store_job_free(&job);
-	return rc;
-}
-
 /* ---- entities that are listed no more -------------------------------------------- */
 
 struct gone_job {
@@ -83,7 +73,7 @@ gan_store_recon_gone(struct gan_store *s, const char *source, const char *type, 
 	j->before_ms = before_ms;
 	j->cb = cb;
 	j->arg = arg;
-	return post(s, &j->job);
+	return gan_store_job_send(s, &j->job);
 }
 
 /* ---- a round is over ---------------------------------------------------------------- */
@@ -145,7 +135,7 @@ gan_store_recon_end(struct gan_store *s, const char *source, const char *type, i
 	j->moves = moves;
 	j->cb = cb;
 	j->arg = arg;
-	return post(s, &j->job);
+	return gan_store_job_send(s, &j->job);
 }
 
 /* ---- at a start ------------------------------------------------------------------------ */
@@ -184,20 +174,10 @@ gan_store_recon_marks(struct gan_store *s, void (*fn)(void *arg, const struct ga
     void *arg, struct gan_err *err)
 {
 	struct marks_job *j = gan_store_job_new(sizeof(*j), &marks_ops);
-	struct gan_job *job;
-	int rc;
 
 	if (j == NULL)
 		return gan_err_set(err, GAN_ENOMEM, "reconciliation");
 	j->fn = fn;
 	j->arg = arg;
-	job = &j->job;
-	rc = gan_store_job_wait(s, job);
-	if (rc == GAN_OK)
-		rc = job->rc;
-	gan_store_job_free(&job);
-	if (rc == GAN_OK)
-		return GAN_OK;
-	return gan_err_set(err, rc, "reading where reconciliation stands: %s",
-	    rc == GAN_EIO ? s->db->why.msg : gan_strerror(rc));
+	return gan_store_job_read(s, &j->job, "where reconciliation stands", err);
 }

@@ -206,8 +206,6 @@ talk(struct gan_store *s, const struct gan_job_ops *ops, const struct talk_job *
 {
 	struct talk_job ignored, *j;
 	struct gan_pack p = { NULL, 0 };
-	struct gan_job *job;
-	int rc;
 
 	talk_pack(&p, like, &ignored);
 	j = gan_store_job_new(sizeof(*j) + p.size, ops);
@@ -219,11 +217,7 @@ talk(struct gan_store *s, const struct gan_job_ops *ops, const struct talk_job *
 	j->cb = like->cb;
 	j->arg = like->arg;
 	j->out.max = 16 << 20;
-	job = &j->job;
-	rc = gan_store_job_post(s, job);
-	if (rc < 0)
-		gan_store_job_free(&job);
-	return rc;
+	return gan_store_job_send(s, &j->job);
 }
 
 int
@@ -305,18 +299,12 @@ int
 gan_store_replay_running(struct gan_store *s, gan_replay_fn cb, void *arg)
 {
 	struct running_job *j = gan_store_job_new(sizeof(*j), &running_ops);
-	struct gan_job *job;
-	int rc;
 
 	if (j == NULL)
 		return GAN_ENOMEM;
 	j->cb = cb;
 	j->arg = arg;
-	job = &j->job;
-	rc = gan_store_job_post(s, job);
-	if (rc < 0)
-		gan_store_job_free(&job);
-	return rc;
+	return gan_store_job_send(s, &j->job);
 }
 
 /* ---- one event of it ---------------------------------------------------------------------- */
@@ -395,8 +383,6 @@ gan_store_replay_commit(
 	struct gan_replay_commit ignored;
 	struct gan_pack p = { NULL, 0 };
 	struct step_job *j;
-	struct gan_job *job;
-	int rc;
 
 	step_pack(&p, c, &ignored);
 	j = gan_store_job_new(sizeof(*j) + p.size, &step_ops);
@@ -407,9 +393,5 @@ gan_store_replay_commit(
 	j->cb = cb;
 	j->arg = arg;
 	j->job.bytes = p.size;
-	job = &j->job;
-	rc = gan_store_job_post(s, job);
-	if (rc < 0)
-		gan_store_job_free(&job);
-	return rc;
+	return gan_store_job_send(s, &j->job);
 }

@@ -149,8 +149,6 @@ gan_store_settle(struct gan_store *s, const struct gan_settle *st, gan_done_fn c
 	struct gan_attempt no_look, no_attempt;
 	struct gan_settle ignored;
 	struct settle_job *j;
-	struct gan_job *job;
-	int rc;
 
 	if (st->state != GAN_DLV_WAITING && st->state != GAN_DLV_DELIVERED &&
 	    st->state != GAN_DLV_UNKNOWN && st->state != GAN_DLV_DEAD)
@@ -164,11 +162,7 @@ gan_store_settle(struct gan_store *s, const struct gan_settle *st, gan_done_fn c
 	j->cb = cb;
 	j->arg = arg;
 	j->job.bytes = p.size;
-	job = &j->job;
-	rc = gan_store_job_post(s, job);
-	if (rc < 0)
-		gan_store_job_free(&job);
-	return rc;
+	return gan_store_job_send(s, &j->job);
 }
 
 /* ---- nobody settles it any more ---------------------------------------------------- */

@@ -84,6 +84,16 @@ gan_store_job_post(struct gan_store *s, struct gan_job *job)
 }
 
 int
+gan_store_job_send(struct gan_store *s, struct gan_job *job)
+{
+	int rc = gan_store_job_post(s, job);
+
+	if (rc < 0)
+		gan_store_job_free(&job);
+	return rc;
+}
+
+int
 gan_store_job_wait(struct gan_store *s, struct gan_job *job)
 {
 	int rc;
@@ -99,6 +109,21 @@ gan_store_job_wait(struct gan_store *s, struct gan_job *job)
 	}
 	(void)pthread_mutex_unlock(&s->lock);
 	return rc;
+}
+
+int
+gan_store_job_read(struct gan_store *s, struct gan_job *job, const char *what, struct gan_err *err)
+{
+	int rc = gan_store_job_wait(s, job);
+
+	if (rc == GAN_OK)
+		rc = job->rc;
+	gan_store_job_free(&job);
+	if (rc == GAN_OK)
+		return GAN_OK;
+	/* After a failure the store thread leaves the reason as it is. */
+	return gan_err_set(
+	    err, rc, "reading %s: %s", what, rc == GAN_EIO ? s->db->why.msg : gan_strerror(rc));
 }
 
 /* ---- results, on the loop ------------------------------------------------------ */

@@ -247,8 +247,15 @@ void gan_store_job_free(struct gan_job **jp);
 /* Take the job over; GAN_EBUSY, GAN_EGONE or GAN_EIO: it is the caller's still. */
 GAN_MUST_CHECK int gan_store_job_post(struct gan_store *s, struct gan_job *job);
 
+/* The same, and a job that is not taken over is freed. */
+GAN_MUST_CHECK int gan_store_job_send(struct gan_store *s, struct gan_job *job);
+
 /* Post and wait on the loop thread; the job stays the caller's. */
 GAN_MUST_CHECK int gan_store_job_wait(struct gan_store *s, struct gan_job *job);
+
+/* Wait for what a start reads, and free the job. what: for the error, "the paused connectors". */
+GAN_MUST_CHECK int gan_store_job_read(
+    struct gan_store *s, struct gan_job *job, const char *what, struct gan_err *err);
 
 /* ---- packing arguments into one block: pack.c ------------------------------ */
 
